@@ -1,0 +1,40 @@
+"""facenet: train, measure and run face recognition built from plugins.
+
+>>> from facenet import Recognizer, load_config
+>>> recognizer = Recognizer.from_config(load_config("configs/inference.yaml"))
+
+Names are loaded on first use, so that ``import facenet`` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facenet.config import load_config
+    from facenet.evaluation import evaluate
+    from facenet.recognition import Recognizer
+    from facenet.training import train
+    from facenet.types import Face, Match
+
+_HOMES = {
+    "Face": "facenet.types",
+    "Match": "facenet.types",
+    "Recognizer": "facenet.recognition",
+    "evaluate": "facenet.evaluation",
+    "load_config": "facenet.config",
+    "train": "facenet.training",
+}
+
+__all__ = ["Face", "Match", "Recognizer", "evaluate", "load_config", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'facenet' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

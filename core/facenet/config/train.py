@@ -1,0 +1,148 @@
+"""The training configuration, `configs/train.yaml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from facenet.config.section import BackboneSlot, MinerSlot, Section, planned
+
+MAX_EMBEDDING_DIM = 4000
+"""Where pgvector's index ends: `halfvec` columns of an HNSW index have at most 4000 dimensions."""
+
+EmbeddingDim = Annotated[int, Field(ge=1, le=MAX_EMBEDDING_DIM)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Augmentation = Literal["flip", "color", "crop", "rotation"]
+Precision = Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true"]
+
+
+class DataConfig(Section):
+    """Images and how they become batches."""
+
+    root: Path = Field(description="Folder with one folder of images for each identity.")
+    image_size: int = Field(112, ge=16, le=1024, description="Side of the network's input, pixels.")
+    batch_size: PositiveInt | None = Field(
+        None, description="Must equal classes_per_batch x samples_per_class; null: computed."
+    )
+    num_workers: NonNegativeInt = Field(2, description="Processes that decode; 0: the main one.")
+    classes_per_batch: int = Field(16, ge=2, description="P: identities in a batch.")
+    samples_per_class: int = Field(4, ge=2, description="K: images of each identity in a batch.")
+    val_split: Fraction = Field(0.2, description="Share of identities held out for validation.")
+    shuffle: bool = Field(True, description="Draw new batches each epoch; false: the same ones.")
+    min_images_per_class: int = Field(2, ge=2, description="Identities with fewer are left out.")
+    augmentations: tuple[Augmentation, ...] = Field(
+        ("flip", "color", "crop"), description="Random changes to training images, in this order."
+    )
+    cache_dataset: bool = planned(False, "Keep decoded images in a memory-mapped file.")
+    precision: Literal["uint8", "float16", "float32"] = planned("uint8", "Type of cached pixels.")
+    pin_memory: bool = Field(False, description="Page-locked batches: faster copies to a GPU.")
+    persistent_workers: bool = Field(True, description="Keep workers between epochs.")
+
+    @model_validator(mode="after")
+    def _batch_is_p_times_k(self) -> Self:
+        product = self.classes_per_batch * self.samples_per_class
+        if self.batch_size not in (None, product):
+            raise ValueError(
+                f"batch_size is {self.batch_size}, but classes_per_batch x samples_per_class is "
+                f"{self.classes_per_batch} x {self.samples_per_class} = {product}: "
+                "make them equal or leave batch_size out"
+            )
+        return self
+
+
+class ModelConfig(Section):
+    """The embedding network and its loss."""
+
+    backbone: BackboneSlot = Field(
+        BackboneSlot(plugin="resnet18"),
+        description="Architecture, `plugin/architecture`, or a mapping with the plugin's options.",
+    )
+    embedding_dim: EmbeddingDim = Field(128, description="Length of an embedding.")
+    pretrained: bool = Field(False, description="Start from the library's pretrained weights.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout before the embedding layer.")
+    margin: PositiveFloat = Field(0.2, description="Triplet margin, in cosine distance.")
+    train_backbone: bool = Field(True, description="false: only the embedding layer learns.")
+
+
+class OptimizerConfig(Section):
+    """The optimizer; `betas` is used by adam and adamw, `momentum` by sgd."""
+
+    name: Literal["adam", "adamw", "sgd"] = Field("adamw", description="Algorithm.")
+    lr: PositiveFloat = Field(1e-3, description="Peak learning rate.")
+    weight_decay: NonNegativeFloat = Field(1e-4, description="Weight decay.")
+    betas: tuple[Fraction, Fraction] = Field((0.9, 0.999), description="Adam's two decay rates.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd.")
+
+
+class SchedulerConfig(Section):
+    """How the learning rate changes; all counts are optimizer steps."""
+
+    name: Literal["cosine", "multistep"] | None = Field("cosine", description="null: constant.")
+    warmup_steps: NonNegativeInt = Field(50, description="Linear rise from lr/100 to lr.")
+    t_max: PositiveInt | None = Field(None, description="Steps of the cosine; null: whole run.")
+    milestones: tuple[PositiveInt, ...] = Field((), description="Steps at which lr drops.")
+    gamma: Fraction = Field(0.1, description="Factor of each drop.")
+
+    @model_validator(mode="after")
+    def _multistep_has_milestones(self) -> Self:
+        if self.name == "multistep" and not self.milestones:
+            raise ValueError("scheduler 'multistep' needs milestones, for example [1000, 2000]")
+        return self
+
+
+class TrainerConfig(Section):
+    """Passed to `lightning.Trainer` under the same names."""
+
+    max_epochs: PositiveInt = Field(20, description="Passes over the training identities.")
+    devices: PositiveInt | Literal["auto"] = Field(1, description="How many devices.")
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = Field(
+        "auto", description="Kind of device."
+    )
+    precision: Precision = Field("32-true", description="Arithmetic of the network.")
+    accumulate_grad_batches: PositiveInt = Field(1, description="Batches for each step.")
+    gradient_clip_val: NonNegativeFloat | None = Field(1.0, description="Largest gradient norm.")
+    limit_train_batches: PositiveInt | PositiveFloat | None = Field(
+        None, description="Batches of an epoch: a count, a share up to 1.0, or null: all."
+    )
+    limit_val_batches: PositiveInt | PositiveFloat | None = Field(
+        None, description="Batches of a validation: a count, a share up to 1.0, or null: all."
+    )
+    deterministic: bool = Field(False, description="Only algorithms that repeat exactly.")
+    enable_progress_bar: bool = Field(True, description="Show progress while training.")
+
+
+class LoggingConfig(Section):
+    """Where a run's artifacts go and which checkpoints stay."""
+
+    output_dir: Path = Field(Path("artifacts/train"), description="Folder of the run.")
+    checkpoint_interval: PositiveInt = Field(1, description="Epochs between checkpoints.")
+    checkpoint_top_k: PositiveInt = Field(1, description="How many best checkpoints stay.")
+    monitor: Literal["val_auc", "val_accuracy", "val_loss", "val_tar_at_far"] = Field(
+        "val_auc", description="The figure that says which checkpoint is best."
+    )
+    mode: Literal["max", "min"] = Field("max", description="Whether larger is better.")
+    log_every_n_steps: PositiveInt = Field(10, description="Steps between rows of metrics.csv.")
+
+
+class TrainConfig(Section):
+    """Everything that a training run depends on."""
+
+    seed: NonNegativeInt = Field(0, description="Seed of split, batches, weights, augmentation.")
+    data: DataConfig
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    miner: MinerSlot = Field(MinerSlot(plugin="batch_hard"), description="Triplet miner plugin.")
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig)
+    scheduler: SchedulerConfig | None = Field(
+        default_factory=SchedulerConfig, description="null: constant learning rate."
+    )
+    trainer: TrainerConfig = Field(default_factory=TrainerConfig)
+    logging: LoggingConfig = Field(default_factory=LoggingConfig)

@@ -1,0 +1,80 @@
+"""The whole plugin contract.
+
+A plugin is a module or object that implements `facenet_info` and the one `make_*` hook of its
+kind, marked with `hookimpl`, and is named by an entry point in the group of its kind:
+``facenet.backbones``, ``.miners``, ``.detectors``, ``.stores`` or ``.frontends``. The entry point's
+name is the name written in YAML. An implementation may take fewer arguments than stand here.
+
+An extension is named in ``facenet.extensions``; it implements any of the observer hooks, or
+wraps a `make_*` hook with ``hookimpl(wrapper=True)``. All hooks exist since contract version 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from facenet.recognition import FaceMatches, Recognizer
+    from facenet.types import Backbone, Detector, Frontend, Miner, PluginInfo, Receipt, Store
+
+PROJECT = "facenet"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec(firstresult=True)
+def facenet_info() -> PluginInfo:
+    """Say what the plugin is. Called first; must not import anything heavy."""
+
+
+@hookspec(firstresult=True)
+def list_architectures() -> Sequence[str]:
+    """Backbones only: the names that `make_backbone` accepts, without building any."""
+
+
+@hookspec(firstresult=True)
+def make_backbone(options: Any, architecture: str, pretrained: bool, image_size: int) -> Backbone:
+    """Build one network for square images of `image_size` pixels."""
+
+
+@hookspec(firstresult=True)
+def make_miner(options: Any) -> Miner:
+    """Build a triplet miner. Called once for each training run."""
+
+
+@hookspec(firstresult=True)
+def make_detector(options: Any, device: str) -> Detector:
+    """Build a face detector on `device` ('cpu', 'cuda' or 'mps')."""
+
+
+@hookspec(firstresult=True)
+def make_store(options: Any, embedding_dim: int, space: str) -> Store:
+    """Open the gallery for embeddings of one space; create it when it does not exist."""
+
+
+@hookspec(firstresult=True)
+def make_frontend(options: Any, recognizer: Recognizer) -> Frontend:
+    """Build a frontend; its `run()` is called next. Its options are its command-line flags."""
+
+
+@hookspec
+def after_enrol(identity: str, added: int) -> None:
+    """`added` samples of `identity` have been committed to the store."""
+
+
+@hookspec
+def after_search(results: Sequence[FaceMatches]) -> None:
+    """A photo has been searched; one entry for each face in it."""
+
+
+@hookspec
+def after_forget(receipt: Receipt) -> None:
+    """An identity has been erased from the store."""
+
+
+@hookspec
+def service_started(name: str, address: str) -> None:
+    """The frontend `name` accepts requests at `address`."""

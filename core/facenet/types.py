@@ -1,0 +1,203 @@
+"""What plugins promise and what travels between the parts: Protocols and frozen records.
+
+Importing this module is cheap by design: numpy and torch appear only in annotations.
+Array conventions everywhere: images are RGB uint8 of shape (H, W, 3); embeddings are float32 of
+shape (D,) or (N, D); similarity is cosine similarity, in [-1, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from pydantic import BaseModel
+    from torch import nn
+
+    Image = NDArray[np.uint8]
+    Vector = NDArray[np.float32]
+
+PluginKind = Literal["backbone", "miner", "detector", "store", "frontend"]
+KINDS: tuple[PluginKind, ...] = ("backbone", "miner", "detector", "store", "frontend")
+API_VERSION = 1
+"""Version of the plugin contract; raised only when an existing plugin would stop working."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """What a plugin says about itself.
+
+    `install` is shown when one of the plugin's own dependencies is missing, for example
+    ``pip install 'facenet-kit[pgvector]'``. `licence` is the SPDX id of the plugin together with
+    what it links to. `options` is the pydantic model of the plugin's keys in YAML; None: no keys.
+    """
+
+    summary: str
+    licence: str
+    options: type[BaseModel] | None = None
+    install: str | None = None
+    api_version: int = API_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A feature extractor and what must be known to use it rightly.
+
+    `module` maps (N, 3, H, W) float to (N, feature_dim) float, one tensor in train and in eval
+    mode. `mean` and `std` are per RGB channel for pixel values in 0..1. `input_size` is the
+    side in pixels at which the network was designed to work. `licence` is the SPDX id of the
+    pretrained weights; None when there are none.
+    """
+
+    module: nn.Module
+    feature_dim: int
+    input_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    licence: str | None = None
+
+
+class Triplets(NamedTuple):
+    """Index tensors of equal length T into a batch, dtype int64; T may be 0."""
+
+    anchor: torch.Tensor
+    positive: torch.Tensor
+    negative: torch.Tensor
+
+
+class Miner(Protocol):
+    """Chooses triplets: never a negative of the anchor's label, never anchor == positive."""
+
+    def __call__(self, embeddings: torch.Tensor, labels: torch.Tensor) -> Triplets:
+        """Mine (B, D) float embeddings with (B,) int64 labels; empty when no triplet exists."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One detected face: `box` is x1, y1, x2, y2 in pixels of the photo, `score` in 0..1.
+
+    `landmarks` is (5, 2) float32 in pixels (the person's right eye, left eye, nose tip, right
+    and left mouth corner), or None when the detector gives none.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    landmarks: Vector | None = None
+
+
+class Detector(Protocol):
+    """Finds faces in photos."""
+
+    def __call__(self, images: Sequence[Image]) -> list[list[Face]]:
+        """Per image the faces found, best first, boxes inside the image; maybe none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One identity of the gallery that a probe was compared with."""
+
+    identity: str
+    similarity: float
+    samples: int
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IdentityRecord:
+    """What a store holds on one identity: its template (`centroid`, (D,) float32, unit length:
+    the normalised sum of its unit-length samples), how many samples, and metadata."""
+
+    identity: str
+    samples: int
+    centroid: Vector
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of an erasure: how many samples of which identity went, and when (UTC)."""
+
+    identity: str
+    samples: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStats:
+    """A store at a glance; `space` is the embedding-space id that it is bound to."""
+
+    backend: str
+    identities: int
+    samples: int
+    embedding_dim: int
+    space: str
+
+
+@runtime_checkable
+class Store(Protocol):
+    """A gallery of identities, bound to one embedding-space id.
+
+    Every embedding is L2-normalised on entry. An identity's samples and its centroid change
+    together or not at all. Identity names are any non-empty text without NUL characters.
+    """
+
+    def enrol(
+        self,
+        identity: str,
+        embeddings: Vector,
+        *,
+        keys: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Add (N, D) samples to an identity, creating it when new; return how many were added.
+
+        `keys` (N, for example content hashes) make enrolment idempotent: a sample whose key
+        the identity already holds is not added again. `metadata` is merged over what is there.
+        Raises `StoreError` for a wrong dimension, a NaN, a zero vector or an empty name.
+        """
+
+    def search(
+        self, probes: Vector, *, top_k: int = 5, min_similarity: float = -1.0
+    ) -> list[list[Match]]:
+        """Compare (M, D) probes with all centroids: per probe at most `top_k` matches of at
+        least `min_similarity`, most similar first, ties in order of identity name."""
+
+    def get(self, identity: str) -> IdentityRecord | None:
+        """The record of one identity; None when it is not enrolled."""
+
+    def identities(self) -> Iterator[IdentityRecord]:
+        """All records in order of identity name."""
+
+    def forget(self, identity: str) -> Receipt:
+        """Erase an identity, samples and centroid at once; zero samples when unknown."""
+
+    def count(self) -> int:
+        """How many identities are enrolled."""
+
+    def stats(self) -> StoreStats:
+        """Counts and binding."""
+
+    def close(self) -> None:
+        """Release connections and processes; a second call does nothing."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+class Frontend(Protocol):
+    """A way for people or programs to use a Recognizer: a service, a page, a window."""
+
+    def run(self) -> int:
+        """Run until stopped; return the exit code of the process."""
