@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facenet.config import load_config
-    from facenet.evaluation import evaluate
+    from facenet.training import evaluate, train
     from facenet.recognition import Recognizer
-    from facenet.training import train
     from facenet.types import Face, Match
 
 _HOMES = {
     "Face": "facenet.types",
     "Match": "facenet.types",
     "Recognizer": "facenet.recognition",
-    "evaluate": "facenet.evaluation",
+    "evaluate": "facenet.training",
     "load_config": "facenet.config",
     "train": "facenet.training",
 }

@@ -47,13 +47,17 @@ class DataConfig(Section):
     pin_memory: bool = Field(False, description="Page-locked batches: faster copies to a GPU.")
     persistent_workers: bool = Field(True, description="Keep workers between epochs.")
 
+    @property
+    def images_per_batch(self) -> int:
+        """P x K."""
+        return self.classes_per_batch * self.samples_per_class
+
     @model_validator(mode="after")
     def _batch_is_p_times_k(self) -> Self:
-        product = self.classes_per_batch * self.samples_per_class
-        if self.batch_size not in (None, product):
+        if self.batch_size not in (None, self.images_per_batch):
             raise ValueError(
                 f"batch_size is {self.batch_size}, but classes_per_batch x samples_per_class is "
-                f"{self.classes_per_batch} x {self.samples_per_class} = {product}: "
+                f"{self.classes_per_batch} x {self.samples_per_class} = {self.images_per_batch}: "
                 "make them equal or leave batch_size out"
             )
         return self
@@ -126,7 +130,7 @@ class LoggingConfig(Section):
     output_dir: Path = Field(Path("artifacts/train"), description="Folder of the run.")
     checkpoint_interval: PositiveInt = Field(1, description="Epochs between checkpoints.")
     checkpoint_top_k: PositiveInt = Field(1, description="How many best checkpoints stay.")
-    monitor: Literal["val_auc", "val_accuracy", "val_loss", "val_tar_at_far"] = Field(
+    monitor: Literal["val_auc", "val_accuracy", "val_tar_at_far"] = Field(
         "val_auc", description="The figure that says which checkpoint is best."
     )
     mode: Literal["max", "min"] = Field("max", description="Whether larger is better.")

@@ -1,0 +1,52 @@
+"""Training checkpoints: Lightning's format, read without unpickling code."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from facenet.errors import ModelError
+from facenet.models.card import ModelCard
+from facenet.models.model import embedding_space, load_weights
+from facenet.models.network import EmbeddingNetwork, build_network
+
+CARD_KEY = "facenet_card"
+"""Where a checkpoint keeps the model card, as a dictionary of plain values."""
+_NETWORK_PREFIX = "network."
+
+
+def load_checkpoint(path: Path) -> tuple[EmbeddingNetwork, ModelCard]:
+    """The network of a .ckpt file and its card.
+
+    Raises `ModelError` when the file is damaged or was not written by `facenet train`.
+    """
+    card, weights = read_checkpoint(path)
+    network, _, _ = build_network(card.network, image_size=card.preprocessing.image_size)
+    load_weights(network, weights, path, card.network.backbone)
+    return network, card
+
+
+def read_checkpoint(path: Path) -> tuple[ModelCard, dict[str, torch.Tensor]]:
+    """Card and network weights of a .ckpt file; builds nothing."""
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{path}: not a checkpoint that can be read safely: {reason}") from error
+    if not isinstance(content, dict) or CARD_KEY not in content:
+        raise ModelError(f"{path}: not a checkpoint written by `facenet train`")
+    try:
+        card = ModelCard.model_validate(content[CARD_KEY])
+    except ValidationError as error:
+        raise ModelError(f"{path}: written by another version of facenet: {error}") from error
+    weights = {
+        name.removeprefix(_NETWORK_PREFIX): tensor
+        for name, tensor in content["state_dict"].items()
+        if name.startswith(_NETWORK_PREFIX)
+    }
+    space = embedding_space(weights, card.preprocessing)
+    return card.model_copy(update={"space": space}), weights

@@ -1,0 +1,60 @@
+"""The embedding network: a backbone and a small head."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from facenet.errors import IncompatiblePlugin
+from facenet.models.card import NetworkSpec
+from facenet.plugins import Registry
+from facenet.types import Backbone
+
+
+class EmbeddingNetwork(nn.Module):
+    """(N, 3, S, S) normalised float pixels to (N, D) float embeddings of unit length.
+
+    The head is dropout, a linear map and batch normalisation. Normalising each coordinate over
+    the batch keeps an untrained network from mapping all faces to one point, where triplet loss
+    has no gradient to leave it.
+    """
+
+    def __init__(self, backbone: Backbone, embedding_dim: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.backbone = backbone.module
+        self.head = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(backbone.feature_dim, embedding_dim, bias=False),
+            nn.BatchNorm1d(embedding_dim),
+        )
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Embeddings of unit length."""
+        return nn.functional.normalize(self.project(pixels), dim=1)
+
+    def project(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Embeddings before they are scaled to unit length."""
+        embeddings: torch.Tensor = self.head(self.backbone(pixels))
+        return embeddings
+
+    def freeze_backbone(self) -> None:
+        """Let only the head learn."""
+        self.backbone.requires_grad_(False)
+
+
+def build_network(
+    spec: NetworkSpec, *, image_size: int, pretrained: bool = False
+) -> tuple[EmbeddingNetwork, Backbone, NetworkSpec]:
+    """Find the backbone plugin, build its network and put the head on it.
+
+    The spec that comes back names the plugin that answered, so that a bare architecture name
+    means the same network wherever the model is loaded.
+    """
+    plugin, architecture = Registry().resolve_backbone(spec.backbone)
+    backbone = plugin.make_from(
+        spec.options, architecture=architecture, pretrained=pretrained, image_size=image_size
+    )
+    if not isinstance(backbone, Backbone):
+        raise IncompatiblePlugin(f"{plugin.ref}: make_backbone gave {type(backbone).__name__}")
+    full = spec.model_copy(update={"backbone": f"{plugin.ref.name}/{architecture}"})
+    return EmbeddingNetwork(backbone, spec.embedding_dim, spec.dropout), backbone, full

@@ -1,0 +1,76 @@
+"""Measuring a model on the identities that its training configuration holds out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch.utils.data import DataLoader
+
+from facenet.config import TrainConfig
+from facenet.data import FaceDataset, IdentityFolder, Sample, scan_folder, split_identities
+from facenet.errors import ModelError
+from facenet.evaluation import Verification, all_pairs, verification
+from facenet.models import EmbeddingModel, ModelCard, load_model, resolve_device
+
+if TYPE_CHECKING:
+    from facenet.types import Vector
+
+_DEVICES = {"gpu": "cuda"}
+"""Lightning's names of accelerators that are not torch's."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """Figures over all pairs of the validation images, and what they were computed from.
+
+    `embeddings` is (N, D) float32 of unit length, in the order of `samples`.
+    """
+
+    verification: Verification
+    samples: tuple[Sample, ...]
+    embeddings: Vector
+
+
+def evaluate(config: TrainConfig, checkpoint: str | Path) -> Evaluation:
+    """Measure a checkpoint or bundle on the validation identities of `config`.
+
+    The split is the one that training with this configuration makes. Raises `ModelError` when the
+    model's network is not the one that the configuration describes.
+    """
+    device = resolve_device(_DEVICES.get(config.trainer.accelerator, config.trainer.accelerator))
+    model = load_model(checkpoint, device)
+    _refuse_another_network(config, model.card, Path(checkpoint))
+    folder = scan_folder(config.data.root, min_images=config.data.min_images_per_class)
+    return evaluate_model(config, model, folder)
+
+
+def evaluate_model(
+    config: TrainConfig, model: EmbeddingModel, folder: IdentityFolder
+) -> Evaluation:
+    """Like `evaluate`, for a model and a folder that are loaded already."""
+    _, names = split_identities(folder.identities, config.data.val_split, config.seed)
+    dataset = FaceDataset(folder.of(names), model.card.preprocessing.image_size)
+    loader = DataLoader(
+        dataset, batch_size=config.data.images_per_batch, num_workers=config.data.num_workers
+    )
+    embeddings = torch.cat(
+        [torch.from_numpy(model.embed(images.permute(0, 2, 3, 1).numpy())) for images, _ in loader]
+    ).numpy()
+    result = verification(*all_pairs(embeddings, dataset.labels))
+    return Evaluation(result, tuple(dataset.samples), embeddings)
+
+
+def _refuse_another_network(config: TrainConfig, card: ModelCard, path: Path) -> None:
+    wanted, found = config.model.backbone.name, card.network.backbone
+    if wanted not in (found, found.rpartition("/")[2], found.partition("/")[0]):
+        raise ModelError(
+            f"{path}: is a {found}, but model.backbone of the configuration is {wanted}"
+        )
+    if config.model.embedding_dim != card.network.embedding_dim:
+        raise ModelError(
+            f"{path}: embedding_dim is {card.network.embedding_dim}, "
+            f"but the configuration says {config.model.embedding_dim}"
+        )

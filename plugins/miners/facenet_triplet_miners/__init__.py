@@ -1,0 +1,1 @@
+"""Online triplet miners."""
