@@ -101,3 +101,13 @@ def load_weights(
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise ModelError(f"{path}: the weights do not fit {backbone}: {reason}") from error
+
+
+def resized(model: EmbeddingModel, image_size: int) -> EmbeddingModel:
+    """The same weights with another input size: another preprocessing, so another space."""
+    preprocessing = model.card.preprocessing.model_copy(update={"image_size": image_size})
+    space = embedding_space(model.network.state_dict(), preprocessing)
+    card = model.card.model_copy(
+        update={"preprocessing": preprocessing, "space": space, "calibration": None}
+    )
+    return EmbeddingModel(model.network, card, model.device)

@@ -1,0 +1,62 @@
+"""TorchScript: one file that `torch.jit.load` runs without facenet.
+
+torch has deprecated TorchScript in favour of torch.export; it is kept for runtimes that need it.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+from torchvision.transforms import v2
+
+from facenet.errors import FacenetError
+from facenet.models import EmbeddingModel
+from facenet.models.model import pixel_transform
+
+MIN_PARITY = 0.9999
+"""Lowest cosine similarity between an export's embedding and the eager one, in fp32."""
+
+
+class _WithPreprocessing(nn.Module):
+    """Pixels 0..255 in, unit embeddings out: a user of the file has nothing to get wrong."""
+
+    def __init__(self, network: nn.Module, to_input: v2.Compose) -> None:
+        super().__init__()
+        self.network = network
+        self.to_input = to_input
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        embeddings: torch.Tensor = self.network(self.to_input(pixels))
+        return embeddings
+
+
+def export_torchscript(model: EmbeddingModel, path: Path) -> float:
+    """Write a TorchScript file; return its parity, the lowest cosine to the eager embeddings.
+
+    The file maps (N, 3, S, S) uint8 RGB to (N, D) float32 of unit length, preprocessing included.
+    It appears under its name only when its parity is at least `MIN_PARITY`; otherwise
+    `FacenetError` is raised.
+    """
+    size = model.card.preprocessing.image_size
+    module = _WithPreprocessing(model.network, pixel_transform(model.card.preprocessing)).eval()
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (8, 3, size, size), dtype=torch.uint8, generator=generator)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.jit.trace(module, pixels[:2].to(model.device), check_trace=False).save(partial)
+            exported = torch.jit.load(partial, map_location=model.device)(pixels.to(model.device))
+            eager = module(pixels.to(model.device))
+        parity = float((exported * eager).sum(dim=1).min())
+        if parity < MIN_PARITY:
+            raise FacenetError(f"{path}: the export differs from the model, cosine {parity:.6f}")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return parity
