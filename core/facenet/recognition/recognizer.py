@@ -134,9 +134,8 @@ class Recognizer:
         """
         if not images:
             raise RequestError(f"enrol {identity!r}: no image given")
-        return self.enrol_crops(
-            identity, [self.best_crop(image) for image in images], metadata=metadata
-        )
+        crops = [self.best_crop(image) for image in images]
+        return self.enrol_crops(identity, crops, self.embed_crops(crops), metadata=metadata)
 
     def search(
         self, image: ImageSource, *, top_k: int = 5, min_similarity: float = -1.0
@@ -202,12 +201,6 @@ class Recognizer:
         return np.concatenate([self.model.embed(batch, normalize=unit) for batch in batches])
 
     def enrol_crops(
-        self, identity: str, crops: Sequence[Crop], *, metadata: Mapping[str, Any] | None = None
-    ) -> Enrolment:
-        """Like `enrol`, for faces that are aligned already."""
-        return self.enrol_embeddings(identity, crops, self.embed_crops(crops), metadata=metadata)
-
-    def enrol_embeddings(
         self,
         identity: str,
         crops: Sequence[Crop],
@@ -215,7 +208,7 @@ class Recognizer:
         *,
         metadata: Mapping[str, Any] | None = None,
     ) -> Enrolment:
-        """Like `enrol`, for faces whose (N, D) embeddings are known already."""
+        """Like `enrol`, for aligned faces whose (N, D) embeddings are known already."""
         added = self.store.enrol(
             identity, embeddings, keys=[crop.key for crop in crops], metadata=metadata
         )

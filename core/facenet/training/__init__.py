@@ -1,7 +1,14 @@
 """Training an embedding network, and measuring it on identities it never saw."""
 
-from facenet.training.evaluate import Evaluation, evaluate
+from facenet.training.evaluate import Evaluation, evaluate, evaluate_model
 from facenet.training.loss import triplet_margin_loss
 from facenet.training.run import TrainingResult, train
 
-__all__ = ["Evaluation", "TrainingResult", "evaluate", "train", "triplet_margin_loss"]
+__all__ = [
+    "Evaluation",
+    "TrainingResult",
+    "evaluate",
+    "evaluate_model",
+    "train",
+    "triplet_margin_loss",
+]

@@ -1,0 +1,97 @@
+"""`facenet demo`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facenet.cli.options import PATH, json_option
+from facenet.cli.output import print_json, print_table, progress, report_skipped
+
+if TYPE_CHECKING:
+    from facenet.demo.run import DemoResult
+
+
+@click.command("demo")
+@click.option("--data", type=PATH, help="Folder of <identity>/<image>; default: drawn faces.")
+@click.option(
+    "--output", type=PATH, help="Folder of the results; default: artifacts/demo[-<data>]."
+)
+@click.option("--identities", type=click.IntRange(min=8), default=80, show_default=True)
+@click.option("--samples", type=click.IntRange(min=4), default=10, show_default=True)
+@click.option("--epochs", type=click.IntRange(min=1), default=12, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@json_option
+def command(
+    data: Path | None,
+    output: Path | None,
+    identities: int,
+    samples: int,
+    epochs: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Train, measure, enrol and search, with no download and no server.
+
+    Ctrl-C at any time; running it again reuses what is finished.
+    """
+    from facenet.demo.report import write_report
+    from facenet.demo.run import DemoSettings, run_demo
+
+    folder = output or Path("artifacts", f"demo-{data.resolve().name}" if data else "demo")
+    settings = DemoSettings(folder, data, identities, samples, epochs, seed=seed)
+    result = run_demo(settings, progress)
+    report_skipped("unreadable images", result.folder.unreadable)
+    rows = summary(result)
+    report = folder / "report.html"
+    write_report(result, rows, report)
+    if as_json:
+        figures = result.evaluation.verification.figures()
+        ranks = {"rank_1": result.rank(1), "rank_3": result.rank(3)}
+        print_json({**figures, **ranks, "bundle": result.bundle, "report": report})
+        return
+    print_table(["", ""], rows)
+    click.echo(f"report  {report}\n\nNext:\n" + "\n".join(next_commands(result)))
+
+
+def summary(result: DemoResult) -> list[tuple[str, str]]:
+    """The figures of a demo as (name, value), for the terminal and the report alike."""
+    verification = result.evaluation.verification
+    point = verification.tightest()
+    unseen = len(result.enrolled)
+    enrolled = sum(len(paths) for paths in result.enrolled.values())
+    rows = [
+        ("trained on", f"{len(result.folder.identities) - unseen} identities"),
+        ("measured on", f"{unseen} identities never seen in training"),
+        (
+            "pairs",
+            f"{verification.genuine_pairs:,} genuine, {verification.impostor_pairs:,} impostor",
+        ),
+        ("accuracy", f"{verification.accuracy:.4f} at the best threshold"),
+        ("ROC AUC", f"{verification.auc:.4f}"),
+    ]
+    if point:
+        rows.append(
+            (f"TAR@FAR={point.far:g}", f"{point.tar:.4f} at threshold {point.threshold:.4f}")
+        )
+    return [
+        *rows,
+        ("gallery", f"{enrolled} images of {unseen} identities in PostgreSQL"),
+        ("searches", f"{len(result.probes)} probes"),
+        ("rank-1", f"{result.rank(1):.4f}"),
+        ("rank-3", f"{result.rank(3):.4f}"),
+    ]
+
+
+def next_commands(result: DemoResult) -> list[str]:
+    """Three commands that work on what the demo left."""
+    config = shlex.quote(str(result.inference_config))
+    first, second = (shlex.quote(str(probe.path)) for probe in result.probes[:2])
+    return [
+        f"  facenet search --config {config} {first}",
+        f"  facenet verify --config {config} {first} {second}",
+        f"  facenet serve --config {config}",
+    ]

@@ -1,0 +1,71 @@
+"""The command `facenet`: its own commands, and one for each installed frontend plugin."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from importlib import import_module, metadata
+
+import click
+
+from facenet.cli.frontend import FrontendCommand
+from facenet.errors import FacenetError
+from facenet.plugins import Registry
+
+COMMANDS = (
+    "train",
+    "evaluate",
+    "export",
+    "populate",
+    "embed",
+    "verify",
+    "enrol",
+    "search",
+    "forget",
+    "plugins",
+    "config",
+    "demo",
+)
+"""Each is the object `command` of the module of its name in this package."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+
+
+class Launcher(click.Group):
+    """Finds commands by name, so that one command does not pay for the imports of another."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        frontends = {ref.name for ref in Registry().refs("frontend")}
+        return [*COMMANDS, *sorted(frontends - set(COMMANDS))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            command: click.Command = import_module(f"facenet.cli.{cmd_name}").command
+            return command
+        # A qualified name, dist:name, chooses between frontends of one name.
+        bare = cmd_name.rpartition(":")[2]
+        refs = [ref for ref in Registry().refs("frontend") if ref.name == bare]
+        return FrontendCommand(cmd_name, refs[0].distribution) if refs else None
+
+
+@click.command(cls=Launcher, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(metadata.version("facenet-kit"), prog_name="facenet")
+def facenet() -> None:
+    """Train, measure and run face recognition built from plugins."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; exit codes: 0 done, 1 the work failed, 2 the request was wrong."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        return facenet.main(arguments, prog_name="facenet", standalone_mode=False) or 0
+    except FacenetError as error:
+        click.echo(f"facenet: {error}", err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("facenet: interrupted; what was finished is kept", err=True)
+        return INTERRUPTED

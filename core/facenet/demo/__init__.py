@@ -1,0 +1,1 @@
+"""`facenet demo`: the whole loop on small data, from images to a searched gallery."""
