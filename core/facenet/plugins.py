@@ -7,29 +7,34 @@ extensions. In a shared one, a plugin that was rejected could answer for an inno
 from __future__ import annotations
 
 import logging
-import os
-import re
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from facenet import hookspecs
 from facenet.errors import (
     AmbiguousPlugin,
     BrokenPlugin,
     IncompatiblePlugin,
-    MissingDependency,
     PluginError,
     UnknownPlugin,
 )
+from facenet.plugin_loading import (
+    PluginRef,
+    import_failure,
+    installed,
+    load_extension,
+    named,
+    new_manager,
+    normalized,
+    read_info,
+    register,
+)
 from facenet.text import did_you_mean
-from facenet.types import API_VERSION, KINDS, PluginInfo, PluginKind
+from facenet.types import KINDS, PluginInfo, PluginKind
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -44,25 +49,6 @@ PREFERRED_BACKBONES = "torchvision"
 def group_of(kind: PluginKind) -> str:
     """The entry-point group of a kind: 'store' -> 'facenet.stores'."""
     return f"facenet.{kind}s"
-
-
-@dataclass(frozen=True, slots=True)
-class PluginRef:
-    """An installed plugin as its metadata describes it; nothing of it has been imported."""
-
-    kind: str
-    name: str
-    distribution: str
-    version: str
-    entry_point: metadata.EntryPoint = field(repr=False, compare=False)
-
-    @property
-    def qualified_name(self) -> str:
-        """The name that is never ambiguous, `distribution:name`."""
-        return f"{self.distribution}:{self.name}"
-
-    def __str__(self) -> str:
-        return f"{self.kind} plugin {self.name!r} of {self.distribution} {self.version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +89,8 @@ class Plugin:
         try:
             parsed = self.parse_options(options, {"config_dir": config_dir})
         except ValidationError as error:
-            raise config_error(error, self.options_model, str(self.ref)) from error
+            # Without its cause: pydantic's own text shows the values, secrets included.
+            raise config_error(error, self.options_model, str(self.ref)) from None
         return self.make(parsed, **context)
 
     def call(self, hook: str, **arguments: Any) -> Any:
@@ -111,13 +98,13 @@ class Plugin:
         try:
             return getattr(self._manager.hook, hook)(**arguments)
         except ModuleNotFoundError as error:
-            raise _import_failure(self.ref, error, self.info.install) from error
+            raise import_failure(self.ref, error, self.info.install) from error
 
     def make(self, options: Any, **context: Any) -> Any:
         """Call the plugin's `make_<kind>` hook."""
         made = self.call(f"make_{self.ref.kind}", options=options, **context)
         if made is None:
-            raise IncompatiblePlugin(f"{self.ref} implements no hook make_{self.ref.kind}")
+            raise BrokenPlugin(f"{self.ref}: make_{self.ref.kind} returned nothing")
         return made
 
 
@@ -125,7 +112,7 @@ class Registry:
     """All plugins installed in this environment."""
 
     def __init__(self) -> None:
-        self._refs = [ref for kind in KINDS for ref in _installed(kind, group_of(kind))]
+        self._refs = [ref for kind in KINDS for ref in installed(kind, group_of(kind))]
 
     def refs(self, kind: PluginKind | None = None) -> list[PluginRef]:
         """What is installed, by metadata alone, in order of kind, name and distribution."""
@@ -137,6 +124,7 @@ class Registry:
         Raises `UnknownPlugin` or `AmbiguousPlugin`; both say what would be right.
         """
         distribution, _, bare = name.rpartition(":")
+        distribution = normalized(distribution)
         found = [
             ref
             for ref in self.refs(kind)
@@ -144,9 +132,10 @@ class Registry:
         ]
         if not found:
             names = sorted({ref.name for ref in self.refs(kind)})
+            qualified = [ref.qualified_name for ref in self.refs(kind)]
             raise UnknownPlugin(
-                f"unknown {kind} {name!r}{did_you_mean(name, names)}; "
-                f"installed: {', '.join(names) or 'none'}"
+                f"unknown {kind} {name!r}{did_you_mean(name, names + qualified)} "
+                f"(installed: {', '.join(names) or 'none'})"
             )
         if len(found) > 1:
             choices = " or ".join(repr(ref.qualified_name) for ref in found)
@@ -162,19 +151,14 @@ class Registry:
 
     def load_ref(self, ref: PluginRef) -> Plugin:
         """Like `load`, for a plugin that `refs` listed."""
-        manager = _manager()
-        _register(manager, ref)
-        info = manager.hook.facenet_info()
-        if not isinstance(info, PluginInfo):
-            raise IncompatiblePlugin(f"{ref}: facenet_info() gave {info!r}, not a PluginInfo")
-        if info.api_version != API_VERSION:
-            raise IncompatiblePlugin(
-                f"{ref} is written for plugin API {info.api_version}; "
-                f"this facenet speaks {API_VERSION}"
-            )
+        manager = new_manager()
+        register(manager, ref)
+        info = read_info(manager, ref)
+        make = f"make_{ref.kind}"
+        if not getattr(manager.hook, make).get_hookimpls():
+            raise IncompatiblePlugin(f"{ref} implements no hook {make}")
         # Only now, so that no extension can answer for the plugin.
-        for _, extension in self._extensions:
-            manager.register(extension)
+        self._add_extensions(manager)
         return Plugin(ref, info, manager)
 
     def check(self) -> list[tuple[PluginRef, PluginError | None]]:
@@ -186,9 +170,12 @@ class Registry:
                 results.append((ref, None))
             except PluginError as error:
                 results.append((ref, error))
-        loaded = {ref for ref, _ in self._extensions}
-        for ref in _installed("extension", EXTENSIONS_GROUP):
-            results.append((ref, None if ref in loaded else _extension_error(ref)))
+        for ref in installed("extension", EXTENSIONS_GROUP):
+            try:
+                load_extension(ref)
+                results.append((ref, None))
+            except PluginError as error:
+                results.append((ref, error))
         return results
 
     def resolve_backbone(self, name: str) -> tuple[Plugin, str]:
@@ -197,8 +184,8 @@ class Registry:
         `plugin/architecture` names both. A bare name is first a plugin's own name (its first
         architecture), then an architecture, looked up in torchvision before the others.
         """
-        plugin_name, _, architecture = name.rpartition("/")
-        if plugin_name:
+        plugin_name, slash, architecture = name.partition("/")
+        if slash:
             plugin = self.load("backbone", plugin_name)
             offered = architectures(plugin)
             if architecture not in offered:
@@ -223,18 +210,17 @@ class Registry:
             if name in offered:
                 return plugin, name
             known += [ref.name, *offered]
-        counts = ", ".join(ref.name for ref in refs) or "none"
+        places = ", ".join(ref.name for ref in refs) or "none"
         raise UnknownPlugin(
-            f"unknown backbone {name!r}{did_you_mean(name, known)}; looked in plugins: {counts}"
+            f"unknown backbone {name!r}{did_you_mean(name, known)} (looked in plugins: {places})"
             + "".join(f"; {failure}" for failure in failures)
         )
 
     @cached_property
     def observers(self) -> pluggy.HookRelay:
         """The hooks of all extensions, to be called through `notify`."""
-        manager = _manager()
-        for _, extension in self._extensions:
-            manager.register(extension)
+        manager = new_manager()
+        self._add_extensions(manager)
         return manager.hook
 
     def notify(self, event: str, **arguments: Any) -> None:
@@ -251,83 +237,24 @@ class Registry:
     @cached_property
     def _extensions(self) -> list[tuple[PluginRef, Any]]:
         extensions = []
-        for ref in _installed("extension", EXTENSIONS_GROUP):
+        for ref in installed("extension", EXTENSIONS_GROUP):
             try:
-                extensions.append((ref, _register(_manager(), ref)))
+                extensions.append((ref, load_extension(ref)))
             except PluginError as error:
                 logger.warning("extension skipped: %s", error)
         return extensions
 
+    def _add_extensions(self, manager: pluggy.PluginManager) -> None:
+        for ref, extension in self._extensions:
+            if not manager.is_registered(extension):
+                manager.register(extension, name=f"extension {ref.qualified_name}")
+
 
 def architectures(plugin: Plugin) -> list[str]:
     """What a backbone plugin offers; a plugin that lists nothing offers its own name."""
-    return list(plugin.call("list_architectures") or [plugin.ref.name])
-
-
-def _installed(kind: str, group: str) -> list[PluginRef]:
-    refs = [
-        PluginRef(
-            kind=kind,
-            name=entry_point.name,
-            distribution=re.sub(r"[-_.]+", "-", entry_point.dist.name).lower(),
-            version=entry_point.dist.version,
-            entry_point=entry_point,
-        )
-        for entry_point in metadata.entry_points(group=group)
-        if entry_point.dist is not None
-    ]
-    return sorted(refs, key=lambda ref: (ref.name, ref.distribution))
-
-
-def _manager() -> pluggy.PluginManager:
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    if os.environ.get("FACENET_TRACE"):
-        manager.add_hookcall_monitoring(before=_trace, after=lambda *_: None)
-    return manager
-
-
-def _trace(hook: str, implementations: list[pluggy.HookImpl], _arguments: Any) -> None:
-    # Arguments stay out: they may hold images, vectors or passwords.
-    names = ", ".join(implementation.plugin_name for implementation in implementations)
-    print(f"facenet hook {hook} -> {names or 'nobody'}", file=sys.stderr)  # noqa: T201
-
-
-def _register(manager: pluggy.PluginManager, ref: PluginRef) -> Any:
-    """Import a plugin into `manager`; every failure comes out as a named `PluginError`."""
     try:
-        implementation = ref.entry_point.load()
-    except ModuleNotFoundError as error:
-        raise _import_failure(ref, error, None) from error
+        return list(plugin.call("list_architectures") or [plugin.ref.name])
+    except PluginError:
+        raise
     except Exception as error:
-        # Whatever a stranger's module raises at import, it is that plugin's failure alone.
-        raise BrokenPlugin(
-            f"{ref} failed to import: {type(error).__name__}: {error} ({ref.entry_point.value})"
-        ) from error
-    try:
-        manager.register(implementation, name=ref.name)
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        reason = " ".join(str(error).split())
-        raise IncompatiblePlugin(f"{ref} does not fit the hooks: {reason}") from error
-    return implementation
-
-
-def _extension_error(ref: PluginRef) -> PluginError | None:
-    try:
-        _register(_manager(), ref)
-    except PluginError as error:
-        return error
-    return None
-
-
-def _import_failure(
-    ref: PluginRef, error: ModuleNotFoundError, install: str | None
-) -> BrokenPlugin | MissingDependency:
-    """Tell a library that is not installed from a plugin whose own module is missing."""
-    missing = (error.name or "").partition(".")[0]
-    own = ref.entry_point.module.partition(".")[0]
-    if missing in ("", own, "facenet"):
-        return BrokenPlugin(f"{ref} failed to import: {error} ({ref.entry_point.value})")
-    hint = install or f"pip install {missing}"
-    return MissingDependency(f"{ref} needs the library {missing!r}, not installed: {hint}")
+        raise BrokenPlugin(f"{plugin.ref}: list_architectures() raised {named(error)}") from error

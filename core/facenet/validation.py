@@ -3,37 +3,83 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any, get_args
+from collections.abc import Iterable, Iterator, Mapping
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from facenet.errors import ConfigError
 from facenet.text import did_you_mean
 
 KeyPath = tuple[str | int, ...]
 
-_SECRET = re.compile(r"pass(word|wd)?|secret|token|key$", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(^|_)(pass(word|wd|phrase)?|pwd|secrets?|tokens?|(api)?keys?|credentials?)$", re.IGNORECASE
+)
+_OUR_SENTENCE = "facenet"
+_EXPECTED = {
+    "model_type": "a mapping of keys",
+    "model_attributes_type": "a mapping of keys",
+    "dict_type": "a mapping of keys",
+    "mapping_type": "a mapping of keys",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text (in quotes)",
+    "path_type": "a path",
+}
 
 
 def problems(
     error: ValidationError, model: type[BaseModel], prefix: KeyPath = ()
 ) -> Iterator[tuple[KeyPath, str]]:
     """One (key path, sentence) for each key that is wrong; values of secrets stay out."""
-    sentences: dict[KeyPath, list[str]] = {}
+    alternatives: dict[KeyPath, list[str]] = {}
+    endings: dict[KeyPath, str] = {}
     for detail in error.errors(include_url=False):
         keys, owner = _walk(model, detail["loc"])
-        sentences.setdefault(prefix + keys, []).append(_sentence(dict(detail), keys, owner))
-    for keys, texts in sentences.items():
-        unique = list(dict.fromkeys(texts))
-        yield keys, unique[0] if len(unique) == 1 else "; or ".join(unique)
+        text, ending = _sentence(detail, keys, owner)
+        alternatives.setdefault(keys, []).append(text)
+        endings[keys] = ending
+    for keys, texts in alternatives.items():
+        first, *others = dict.fromkeys(texts)
+        text = " or ".join([first, *(other.removeprefix("must be ") for other in others)])
+        yield prefix + keys, text + endings[keys]
+
+
+def wrong_key(*found: tuple[KeyPath, str]) -> ValidationError:
+    """What a validator raises to blame certain keys below its own, each with a sentence."""
+    return ValidationError.from_exception_data(
+        "configuration",
+        [
+            {
+                "type": PydanticCustomError(_OUR_SENTENCE, "{text}", {"text": text}),
+                "loc": keys,
+                "input": None,
+            }
+            for keys, text in found
+        ],
+    )
 
 
 def config_error(error: ValidationError, model: type[BaseModel], what: str) -> ConfigError:
     """All problems of values that came from no file, one a line, led by `what` they are."""
     return ConfigError(
-        "\n".join(f"{what}: {dotted(keys)}: {text}" for keys, text in problems(error, model))
+        "\n".join(f"{what}: {sentence(keys, text)}" for keys, text in problems(error, model))
     )
+
+
+def sentence(keys: KeyPath, text: str) -> str:
+    """`key.path: what is wrong`; the text alone when it is about no single key."""
+    return f"{dotted(keys)}: {text}" if keys else text
 
 
 def dotted(keys: Iterable[str | int]) -> str:
@@ -46,27 +92,48 @@ def is_secret(key: str) -> bool:
     return _SECRET.search(key) is not None
 
 
-def _sentence(detail: dict[str, Any], keys: KeyPath, owner: type[BaseModel] | None) -> str:
-    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+def _sentence(
+    detail: ErrorDetails, keys: KeyPath, owner: type[BaseModel] | None
+) -> tuple[str, str]:
+    """What is wrong, and the ending that shows the value."""
+    kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        allowed = list(owner.model_fields) if owner else []
+        allowed = [*owner.model_fields, *getattr(owner, "short_spellings", ())] if owner else []
         near = did_you_mean(str(keys[-1]), allowed)
-        return "unknown key" + (near or f"; allowed: {', '.join(allowed) or 'none'}")
-    if kind == "missing":
-        return "this key is required"
-    if kind == "value_error":
-        return str(context["error"])
-    shown = "" if keys and is_secret(str(keys[-1])) else f", got {_short(value)}"
+        return "unknown key" + (near or f"; allowed: {', '.join(allowed) or 'none'}"), ""
+    if kind in ("missing", "missing_argument"):
+        return f"this {'item' if isinstance(keys[-1], int) else 'key'} is required", ""
+    if kind in ("value_error", _OUR_SENTENCE):
+        return str(context.get("error", detail["msg"])), ""
+    hidden = _hides(keys, owner) or kind in ("too_long", "too_short")
+    got = "" if hidden else f", got {_short(detail['input'])}"
     if kind == "literal_error":
-        near = did_you_mean(str(value), re.findall(r"'([^']*)'", context["expected"]))
-        return f"must be {context['expected']}{shown}{near}"
-    message = str(detail["msg"]).removeprefix("Input should ").removeprefix("Value error, ")
-    return f"{'must ' if message.startswith('be ') else ''}{message}{shown}"
+        expected = context["expected"]
+        near = did_you_mean(str(detail["input"]), re.findall(r"'([^']*)'", expected)) if got else ""
+        return f"must be {expected}", got + near
+    if kind in _EXPECTED:
+        return f"must be {_EXPECTED[kind]}", got
+    message = re.sub(r"^\w+ should ", "must ", detail["msg"]).replace(" after validation", "")
+    message = message.replace("greater than or equal to", "at least")
+    return message.replace("less than or equal to", "at most"), got
+
+
+def _hides(keys: KeyPath, owner: type[BaseModel] | None) -> bool:
+    if any(is_secret(str(key)) for key in keys):
+        return True
+    field = owner.model_fields.get(str(keys[-1])) if owner and keys else None
+    return field is not None and any(
+        member in (SecretStr, SecretBytes) for member in _members(field.annotation)
+    )
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, dict | list | tuple):
-        return f"a {type(value).__name__}"
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -76,36 +143,44 @@ def _walk(
 ) -> tuple[KeyPath, type[BaseModel] | None]:
     """The keys of a pydantic location as a user wrote them, and the model that owns the last.
 
-    pydantic adds the names of union members ('constrained-int') to a location; they are no keys.
+    Where a value may be of several types, pydantic adds the type that it tried; that is no key.
     """
     keys: list[str | int] = []
-    owner: type[BaseModel] | None = model
+    owner: type[BaseModel] | None = None
     annotation: Any = model
     for part in location:
-        inner = _model_in(annotation)
-        if inner is not None and (part in inner.model_fields or not _is_tag(part)):
-            owner = inner
-            keys.append(part)
-            field = inner.model_fields.get(str(part))
+        members = _members(annotation)
+        if len(members) > 1:
+            annotation = next(filter(_is_model, members), None)
+            continue
+        annotation = members[0] if members else None
+        keys.append(part)
+        if _is_model(annotation):
+            owner = annotation
+            field = annotation.model_fields.get(str(part))
             annotation = field.annotation if field else None
-        elif isinstance(part, int) or (annotation is not None and _is_mapping(annotation)):
-            keys.append(part)
-            annotation = (get_args(annotation) or (None,))[-1 if isinstance(part, str) else 0]
+        else:
+            owner = None
+            annotation = _item_type(annotation, part)
     return tuple(keys), owner
 
 
-def _is_tag(part: int | str) -> bool:
-    return isinstance(part, str) and re.search(r"[\[\]-]", part) is not None
+def _item_type(annotation: Any, part: int | str) -> Any:
+    """What stands at `part` of a list, tuple or mapping."""
+    types = [item for item in get_args(annotation) if item is not Ellipsis]
+    if get_origin(annotation) is tuple and isinstance(part, int):
+        types = types[: part + 1]
+    return types[-1] if types else None
 
 
-def _is_mapping(annotation: Any) -> bool:
-    return getattr(annotation, "__origin__", None) is dict
+def _members(annotation: Any) -> list[Any]:
+    """The types that a value may have, None aside."""
+    if get_origin(annotation) is Annotated:
+        return _members(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [member for item in get_args(annotation) for member in _members(item)]
+    return [] if annotation is NoneType else [annotation]
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for member in get_args(annotation):
-        if (found := _model_in(member)) is not None:
-            return found
-    return None
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

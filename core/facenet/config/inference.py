@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    SerializationInfo,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+)
 
-from facenet.config.section import DetectorSlot, Section, StoreSlot
-from facenet.validation import KeyPath
+from facenet.config.section import (
+    DetectorSlot,
+    Section,
+    ShortSpelling,
+    StoreSlot,
+    from_context,
+)
+from facenet.validation import wrong_key
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
-_SHORT_PLUGINS = {"store": "pgvector", "detector": "yolo"}
-_SHORT_SPELLINGS: dict[str, Any] = {
-    "database": {
-        "type": "object",
-        "description": "Short for `store: {plugin: pgvector, ...}`: host, port, name, user, "
-        "password, table, identity_table, sslmode.",
-    },
-    "detector_weights": {
-        "type": "string",
-        "description": "Short for `detector: {plugin: yolo, weights: ...}`.",
-    },
-    "detector_confidence": {
-        "type": "number",
-        "description": "Short for `detector: {plugin: yolo, confidence: ...}`.",
-    },
+_SHORT_SPELLINGS = {
+    "database": ShortSpelling("store", "pgvector"),
+    "detector_weights": ShortSpelling("detector", "yolo", "weights"),
+    "detector_confidence": ShortSpelling("detector", "yolo", "confidence"),
 }
+
+
+def _add_short_spellings(schema: dict[str, Any]) -> None:
+    types = {"database": "object", "detector_weights": "string", "detector_confidence": "number"}
+    for name, short in _SHORT_SPELLINGS.items():
+        schema["properties"][name] = {
+            "type": types[name],
+            "description": f"Short for `{short.long}`.",
+        }
 
 
 class InferenceConfig(Section):
@@ -39,14 +53,8 @@ class InferenceConfig(Section):
     `detector: {plugin: yolo, weights: ..., confidence: ...}`.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra=lambda schema: schema["properties"].update(_SHORT_SPELLINGS)
-    )
-    short_spellings: ClassVar[Mapping[str, KeyPath]] = {
-        "database": ("store",),
-        "detector_weights": ("detector", "weights"),
-        "detector_confidence": ("detector", "confidence"),
-    }
+    model_config = ConfigDict(json_schema_extra=_add_short_spellings)
+    short_spellings: ClassVar[Mapping[str, ShortSpelling]] = _SHORT_SPELLINGS
 
     checkpoint_path: Path = Field(description="Model bundle (folder) or checkpoint (.ckpt).")
     device: Device = Field("auto", description="Where the network runs; cuda without a GPU fails.")
@@ -66,25 +74,33 @@ class InferenceConfig(Section):
         DetectorSlot(plugin="whole_image"), description="Face detector plugin."
     )
     store: StoreSlot = Field(StoreSlot(plugin="pgvector"), description="Vector store plugin.")
-    frontends: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="Options of frontends by name: {serve: {port: 8000}}."
+    frontends: Mapping[str, Mapping[str, Any]] = Field(
+        default_factory=dict,
+        repr=False,  # only the plugin knows which of its options are secret
+        description="Options of frontends by name, such as `{serve: {port: 8000}}`.",
     )
 
-    @model_validator(mode="before")
+    @field_validator("frontends")
     @classmethod
-    def _expand_short_spellings(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        values = dict(values)
-        slots: dict[str, dict[str, Any]] = {}
-        for short, (slot, *key) in cls.short_spellings.items():
-            if short not in values:
-                continue
-            if slot in values:
-                raise ValueError(f"give either {short} or {slot}, not both")
-            given = values.pop(short)
-            if not key and not isinstance(given, dict):
-                raise ValueError(f"{short} must be a mapping, such as {{host: db.example}}")
-            target = slots.setdefault(slot, {"plugin": _SHORT_PLUGINS[slot]})
-            target.update({key[0]: given} if key else given)
-        return values | slots
+    def _check_frontends(
+        cls, frontends: Mapping[str, Mapping[str, Any]], info: ValidationInfo
+    ) -> Mapping[str, Mapping[str, Any]]:
+        if check := from_context(info, "check_plugin"):
+            found = [
+                ((name, *keys), text)
+                for name, options in frontends.items()
+                for keys, text in check("frontend", name, options)
+            ]
+            if found:
+                raise wrong_key(*found)
+        return MappingProxyType({key: MappingProxyType(item) for key, item in frontends.items()})
+
+    @field_serializer("frontends")
+    def _dump_frontends(
+        self, frontends: Mapping[str, Mapping[str, Any]], info: SerializationInfo
+    ) -> dict[str, dict[str, Any]]:
+        shown = from_context(info, "shown_options")
+        return {
+            name: shown("frontend", name, options) if shown else dict(options)
+            for name, options in frontends.items()
+        }

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import yaml
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import ValidationError
 
 from facenet.config.inference import InferenceConfig
-from facenet.config.section import BackboneSlot, Section, Slot
-from facenet.config.source import Source, apply_overrides, read_yaml
+from facenet.config.section import PluginCheck, PluginOptions, Section
+from facenet.config.source import Source, apply_overrides, expand_short_spellings, read_yaml
 from facenet.errors import ConfigError, PluginError
 from facenet.plugins import Plugin, Registry
-from facenet.validation import KeyPath, dotted, is_secret, problems
+from facenet.types import PluginKind
+from facenet.validation import KeyPath, is_secret, problems
 
 Config = TypeVar("Config", bound=Section)
 MASK = "**********"
@@ -48,8 +49,7 @@ def load_config(
     `overrides` are ``key.path=value``. With `check_plugins` every chosen plugin is looked up and
     validates its own keys. Raises one `ConfigError` that lists all problems, each with its line.
     """
-    source = read_yaml(Path(path))
-    return _build(source, model, overrides, check_plugins)
+    return _build(read_yaml(Path(path)), model, overrides, check_plugins)
 
 
 def parse_config(
@@ -60,112 +60,86 @@ def parse_config(
     check_plugins: bool = True,
 ) -> Config:
     """Like `load_config`, from values in memory."""
-    return _build(Source(None, dict(values)), model, overrides, check_plugins)
+    return _build(Source(values=dict(values)), model, overrides, check_plugins)
 
 
 def dump_config(config: Section, registry: Registry | None = None) -> str:
     """The effective configuration as YAML, defaults included; loads again, secrets masked."""
-    return yaml.safe_dump(_plain(config, registry or Registry()), sort_keys=False)
+    shown = _shown_options(registry or Registry(), config.config_dir)
+    values = config.model_dump(mode="json", context={"shown_options": shown})
+    return yaml.safe_dump(values, sort_keys=False)
 
 
 def _build(
     source: Source, model: type[Config], overrides: Sequence[str], check_plugins: bool
 ) -> Config:
-    apply_overrides(source, overrides)
-    found = list(source.problems)
-    config: Config | None = None
+    expand_short_spellings(source, model.short_spellings)
+    apply_overrides(source, overrides, model.short_spellings)
+    config_dir = source.path.parent if source.path else None
+    check = _plugin_check(Registry(), config_dir) if check_plugins else None
     try:
-        config = model.model_validate(source.values)
+        config = model.model_validate(source.values, context={"check_plugin": check})
     except ValidationError as error:
-        found += [_line(source, model, *problem) for problem in problems(error, model)]
-    if config is not None and check_plugins:
-        registry = Registry()
-        found += [_line(source, model, *problem) for problem in plugin_problems(config, registry)]
-    if found or config is None:
-        raise ConfigError("\n".join(found))
-    config._config_dir = source.path.parent if source.path else None
+        for keys, text in problems(error, model):
+            source.report(keys, text)
+    if source.problems:
+        raise ConfigError("\n".join(source.sentences()))
+    config._config_dir = config_dir
     return config
 
 
-def plugin_problems(config: Section, registry: Registry) -> Iterator[tuple[KeyPath, str]]:
-    """Per wrong plugin name or plugin option its key path and a sentence."""
-    for keys, slot in _slots(config):
+def _plugin_check(registry: Registry, config_dir: Path | None) -> PluginCheck:
+    """What slots call while they are validated: is the plugin there, and are its keys right?"""
+
+    def check(kind: PluginKind, name: str, options: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
         try:
-            plugin = _find(registry, slot)
+            plugin = _find(registry, kind, name)
+            plugin.parse_options(options, {"config_dir": config_dir})
         except PluginError as error:
-            yield keys, str(error)
-            continue
-        yield from _option_problems(plugin, slot.options, keys)
-    if isinstance(config, InferenceConfig):
-        for name, options in config.frontends.items():
-            try:
-                plugin = registry.load("frontend", name)
-            except PluginError as error:
-                yield ("frontends", name), str(error)
-                continue
-            yield from _option_problems(plugin, options, ("frontends", name))
+            return [((), str(error))]
+        except ValidationError as error:
+            return list(problems(error, plugin.options_model))
+        return []
+
+    return check
 
 
-def _find(registry: Registry, slot: Slot) -> Plugin:
-    if isinstance(slot, BackboneSlot):
-        return registry.resolve_backbone(slot.name)[0]
-    return registry.load(slot.kind, slot.plugin)
+def _find(registry: Registry, kind: PluginKind, name: str) -> Plugin:
+    if kind == "backbone":
+        return registry.resolve_backbone(name)[0]
+    return registry.load(kind, name)
 
 
-def _option_problems(
-    plugin: Plugin, options: Mapping[str, Any], keys: KeyPath
-) -> Iterator[tuple[KeyPath, str]]:
-    try:
-        plugin.parse_options(options)
-    except ValidationError as error:
-        yield from problems(error, plugin.options_model, keys)
+def _shown_options(registry: Registry, config_dir: Path | None) -> PluginOptions:
+    """What slots call while they are dumped: their options, fit to be shown."""
+
+    def shown(kind: PluginKind, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            plugin = _find(registry, kind, name)
+            parsed = plugin.parse_options(options, {"config_dir": config_dir})
+        except (PluginError, ValidationError):
+            # Nobody can say which of them are secret.
+            return {key: _masked(value) for key, value in options.items()}
+        plain = parsed.model_dump(mode="json")
+        return {key: _without_secrets(key, plain.get(key, MASK)) for key in options}
+
+    return shown
 
 
-def _slots(section: BaseModel, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Slot]]:
-    for name in type(section).model_fields:
-        value = getattr(section, name)
-        items = enumerate(value) if isinstance(value, tuple) else [(None, value)]
-        for index, item in items:
-            keys = (*path, name) if index is None else (*path, name, index)
-            if isinstance(item, Slot):
-                yield keys, item
-            elif isinstance(item, BaseModel):
-                yield from _slots(item, keys)
+def _without_secrets(key: str, value: Any) -> Any:
+    if is_secret(key):
+        return _masked(value)
+    if isinstance(value, dict):
+        return {inner: _without_secrets(str(inner), item) for inner, item in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(key, item) for item in value]
+    return value
 
 
-def _line(source: Source, model: type[Section], keys: KeyPath, text: str) -> str:
-    """One problem as a user reads it: `file:line: key: what is wrong`."""
-    for short, full in model.short_spellings.items():
-        if keys[: len(full)] == full and (short,) in source.places:
-            keys = (short, *keys[len(full) :])
-    where = source.place(keys)
-    return f"{where}: {dotted(keys)}: {text}" if keys else f"{where}: {text}"
-
-
-def _plain(value: Any, registry: Registry) -> Any:
-    if isinstance(value, Slot):
-        fixed = {name: item for name in type(value).model_fields if (item := getattr(value, name))}
-        options = _plain_options(value, registry)
-        return fixed["plugin"] if not options and len(fixed) == 1 else fixed | options
-    if isinstance(value, BaseModel):
-        return {name: _plain(getattr(value, name), registry) for name in type(value).model_fields}
+def _masked(value: Any) -> Any:
+    """The same shape, so that it loads again, with nothing to read in it."""
     if isinstance(value, Mapping):
-        return {
-            key: MASK if is_secret(str(key)) else _plain(item, registry)
-            for key, item in value.items()
-        }
+        return {key: _masked(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item, registry) for item in value]
-    if isinstance(value, SecretStr):
-        return MASK
-    return str(value) if isinstance(value, Path) else value
-
-
-def _plain_options(slot: Slot, registry: Registry) -> dict[str, Any]:
-    """A slot's own keys; masked whole when nobody can say which of them are secret."""
-    try:
-        plugin = _find(registry, slot)
-        parsed = plugin.parse_options(slot.options)
-    except (PluginError, ValidationError):
-        return dict.fromkeys(slot.options, MASK)
-    return {key: _plain(getattr(parsed, key, item), registry) for key, item in slot.options.items()}
+        return [_masked(item) for item in value]
+    return value if value is None else MASK

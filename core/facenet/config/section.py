@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from pydantic import (
     BaseModel,
@@ -12,12 +13,40 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
     model_validator,
 )
 from pydantic.fields import FieldInfo
 
 from facenet.types import PluginKind
-from facenet.validation import KeyPath
+from facenet.validation import KeyPath, wrong_key
+
+PluginCheck = Callable[[PluginKind, str, Mapping[str, Any]], list[tuple[KeyPath, str]]]
+"""What is wrong with the choice of a plugin and with its options."""
+PluginOptions = Callable[[PluginKind, str, Mapping[str, Any]], dict[str, Any]]
+"""A plugin's options as they may be shown to anyone."""
+
+
+class ShortSpelling(NamedTuple):
+    """A key that stands for a slot with a certain plugin, or for one option of that plugin."""
+
+    slot: str
+    plugin: str
+    option: str | None = None
+
+    @property
+    def keys(self) -> KeyPath:
+        """The key path that is meant."""
+        return (self.slot,) if self.option is None else (self.slot, self.option)
+
+    @property
+    def long(self) -> str:
+        """The same, spelled out."""
+        option = f"{self.option}: ..." if self.option else "..."
+        return f"{self.slot}: {{plugin: {self.plugin}, {option}}}"
 
 
 class Section(BaseModel):
@@ -25,8 +54,8 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
-    short_spellings: ClassVar[Mapping[str, KeyPath]] = {}
-    """Keys that stand for other keys: as written -> as loaded."""
+    short_spellings: ClassVar[Mapping[str, ShortSpelling]] = {}
+    """Keys that the loader accepts in place of a slot."""
 
     _config_dir: Path | None = PrivateAttr(None)
 
@@ -47,13 +76,38 @@ class Slot(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _accept_bare_name(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        return handler({"plugin": value} if isinstance(value, str) else value)
+    def _accept_bare_name(
+        cls, value: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
+        slot = handler({"plugin": value} if isinstance(value, str) else value)
+        check = from_context(info, "check_plugin")
+        if check and (found := check(cls.kind, slot.name, slot.options)):
+            raise wrong_key(*found)
+        return slot
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+        shown = from_context(info, "shown_options")
+        if shown is None:
+            return handler(self)
+        given = {key: value for key in type(self).model_fields if (value := getattr(self, key))}
+        given |= shown(self.kind, self.name, self.options)
+        return self.plugin if len(given) == 1 else given
+
+    @property
+    def name(self) -> str:
+        """The name that the registry knows it by."""
+        return self.plugin
 
     @property
     def options(self) -> dict[str, Any]:
         """The keys beside `plugin`, not yet validated by the plugin."""
-        return dict(self.model_extra or {})
+        return deepcopy(self.model_extra or {})
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        # Only the plugin knows which of its options are secret.
+        yield from ((key, getattr(self, key)) for key in type(self).model_fields)
+        yield from ((key, ...) for key in self.options)
 
 
 class BackboneSlot(Slot):
@@ -99,3 +153,8 @@ def is_planned(field: FieldInfo) -> bool:
     return isinstance(field.json_schema_extra, dict) and bool(
         field.json_schema_extra.get("planned")
     )
+
+
+def from_context(info: ValidationInfo | SerializationInfo, key: str) -> Any:
+    """What the loader hands to validators and serializers; None outside of the loader."""
+    return info.context.get(key) if isinstance(info.context, dict) else None

@@ -15,12 +15,14 @@ from pydantic import (
 )
 
 from facenet.config.section import BackboneSlot, MinerSlot, Section, planned
+from facenet.validation import wrong_key
 
 MAX_EMBEDDING_DIM = 4000
 """Where pgvector's index ends: `halfvec` columns of an HNSW index have at most 4000 dimensions."""
 
 EmbeddingDim = Annotated[int, Field(ge=1, le=MAX_EMBEDDING_DIM)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
 Augmentation = Literal["flip", "color", "crop", "rotation"]
 Precision = Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true"]
 
@@ -55,11 +57,12 @@ class DataConfig(Section):
     @model_validator(mode="after")
     def _batch_is_p_times_k(self) -> Self:
         if self.batch_size not in (None, self.images_per_batch):
-            raise ValueError(
-                f"batch_size is {self.batch_size}, but classes_per_batch x samples_per_class is "
+            text = (
+                f"is {self.batch_size}, but classes_per_batch x samples_per_class is "
                 f"{self.classes_per_batch} x {self.samples_per_class} = {self.images_per_batch}: "
                 "make them equal or leave batch_size out"
             )
+            raise wrong_key((("batch_size",), text))
         return self
 
 
@@ -99,7 +102,8 @@ class SchedulerConfig(Section):
     @model_validator(mode="after")
     def _multistep_has_milestones(self) -> Self:
         if self.name == "multistep" and not self.milestones:
-            raise ValueError("scheduler 'multistep' needs milestones, for example [1000, 2000]")
+            text = "'multistep' needs at least one, for example [1000, 2000]"
+            raise wrong_key((("milestones",), text))
         return self
 
 
@@ -114,10 +118,10 @@ class TrainerConfig(Section):
     precision: Precision = Field("32-true", description="Arithmetic of the network.")
     accumulate_grad_batches: PositiveInt = Field(1, description="Batches for each step.")
     gradient_clip_val: NonNegativeFloat | None = Field(1.0, description="Largest gradient norm.")
-    limit_train_batches: PositiveInt | PositiveFloat | None = Field(
+    limit_train_batches: PositiveInt | Share | None = Field(
         None, description="Batches of an epoch: a count, a share up to 1.0, or null: all."
     )
-    limit_val_batches: PositiveInt | PositiveFloat | None = Field(
+    limit_val_batches: PositiveInt | Share | None = Field(
         None, description="Batches of a validation: a count, a share up to 1.0, or null: all."
     )
     deterministic: bool = Field(False, description="Only algorithms that repeat exactly.")
