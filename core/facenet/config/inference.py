@@ -41,8 +41,11 @@ def _add_short_spellings(schema: dict[str, Any]) -> None:
     for name, short in _SHORT_SPELLINGS.items():
         schema["properties"][name] = {
             "type": types[name],
-            "description": f"Short for `{short.long}`.",
+            "description": f"Short for `{short.long}`; give one of them, not both.",
         }
+    schema["properties"]["database"]["description"] += (
+        " Its keys: host, port, name, user, password, table, identity_table, sslmode, data_dir."
+    )
 
 
 class InferenceConfig(Section):

@@ -114,6 +114,8 @@ def _shown_options(registry: Registry, config_dir: Path | None) -> PluginOptions
     """What slots call while they are dumped: their options, fit to be shown."""
 
     def shown(kind: PluginKind, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        if not options:
+            return {}
         try:
             plugin = _find(registry, kind, name)
             parsed = plugin.parse_options(options, {"config_dir": config_dir})

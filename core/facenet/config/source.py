@@ -209,9 +209,17 @@ class _Reader:
             return [self.item(item, (*path, index)) for index, item in enumerate(node.value)]
         try:
             text = _substitute(node.value)
-            return text if text != node.value else self.constructor.construct_object(node)
+            if text != node.value:
+                return text
+        except ValueError as error:
+            self.source.report(path, str(error), self.line(node))
+            return None
+        try:
+            return self.constructor.construct_object(node)
         except (ValueError, yaml.YAMLError) as error:
-            self.source.report(path, _reason(error), self.line(node))
+            # Python's own messages quote the value, which may be secret.
+            reason = _reason(error) if isinstance(error, yaml.YAMLError) else "put it in quotes"
+            self.source.report(path, f"not a valid YAML value: {reason}", self.line(node))
             return None
 
     def item(self, node: yaml.Node, path: KeyPath) -> Any:
