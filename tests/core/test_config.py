@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from facenet.config import (
     CONFIGS,
@@ -21,6 +21,7 @@ from facenet.config import (
     parse_config,
 )
 from facenet.errors import ConfigError
+from facenet.validation import config_error
 
 Config = TypeVar("Config", bound=Section)
 
@@ -501,6 +502,18 @@ class TestYaml:
         assert [run.embedding_dim for run in experiments] == [64, 128]
         assert experiments[1].backbone.plugin == "resnet18"
 
+    def test_a_merged_section_may_be_used_again(self, load: Load) -> None:
+        text = """\
+            training:
+              data: {root: faces}
+            experiments:
+              - &one {backbone: resnet18, embedding_dim: 64}
+              - &two {<<: *one, embedding_dim: 128}
+              - *two
+            """
+        experiments = load(text, BenchmarkConfig).experiments
+        assert [run.embedding_dim for run in experiments] == [64, 128, 128]
+
     def test_a_number_like_1e_3_is_a_number(self, load: Load) -> None:
         assert load("data: {root: a}\noptimizer: {lr: 1e-3}", TrainConfig).optimizer.lr == 0.001
 
@@ -657,6 +670,21 @@ class TestSecrets:
     def test_are_not_in_messages_about_overrides(self, problems: Problems, override: str) -> None:
         lines = problems(self.SHORT, override, model=InferenceConfig, check_plugins=True)
         assert "hunter2" not in "\n".join(lines)
+
+    def test_of_a_plugin_are_known_by_name_and_by_type(self) -> None:
+        class Options(BaseModel):
+            api_key: int
+            dsn: SecretStr
+            retries: int
+
+        values = {"api_key": "hunter2", "dsn": ["hunter2"], "retries": "many"}
+        with pytest.raises(ValidationError) as caught:
+            Options.model_validate(values)
+        assert str(config_error(caught.value, Options, "store")).splitlines() == [
+            "store: api_key: must be a whole number",
+            "store: dsn: must be text (in quotes)",
+            "store: retries: must be a whole number, got 'many'",
+        ]
 
     def test_a_password_of_digits_is_asked_for_in_quotes(self, problems: Problems) -> None:
         text = self.SHORT.replace("hunter2", "12345")
