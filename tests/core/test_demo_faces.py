@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from facenet.demo import faces
+import facenet
 from facenet.demo.faces import draw_face, write_faces
 
 
@@ -30,7 +30,7 @@ def test_the_same_arguments_give_the_same_pixels_in_another_process() -> None:
         "import hashlib; from facenet.demo.faces import draw_face; "
         "print(hashlib.sha256(draw_face(3, 5, seed=7).tobytes()).hexdigest(), end='')"
     )
-    search_path = str(Path(faces.__file__).parents[2])
+    search_path = str(Path(facenet.__file__).parents[1])
     again = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {search_path!r}); {script}"],
         capture_output=True,
