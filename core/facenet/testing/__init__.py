@@ -1,0 +1,14 @@
+"""Conformance suites for authors of plugins; needs pytest.
+
+>>> from facenet.testing import StoreSuite
+>>> class TestMyStore(StoreSuite):
+...     pass  # override the fixture `open_store`
+"""
+
+import pytest
+
+pytest.register_assert_rewrite("facenet.testing.stores")
+
+from facenet.testing.stores import OpenStore, StoreSuite  # noqa: E402
+
+__all__ = ["OpenStore", "StoreSuite"]

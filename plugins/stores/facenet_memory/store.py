@@ -1,0 +1,210 @@
+"""The gallery as plain Python and numpy, exact and guarded by one lock."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+
+from facenet.errors import StoreError
+from facenet.types import IdentityRecord, Match, Receipt, StoreStats
+from facenet.vectors import checked_embeddings, checked_identity
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from facenet.types import Vector
+
+SMALLEST_SUM = 1e-6
+"""Length of a sum of unit vectors below which its direction is rounding noise."""
+
+
+@dataclass
+class _Entry:
+    """One identity: the sum of its samples, their number and keys, and its metadata."""
+
+    total: Vector
+    samples: int = 0
+    keys: set[str] = field(default_factory=set)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def record(self, identity: str) -> IdentityRecord:
+        total = self.total.astype(np.float64)
+        centroid = (total / np.linalg.norm(total)).astype(np.float32)
+        return IdentityRecord(identity, self.samples, centroid, deepcopy(self.metadata))
+
+
+class _Index(NamedTuple):
+    """All records in order of name, and their centroids as one (N, D) array."""
+
+    records: list[IdentityRecord]
+    centroids: NDArray[np.float64]
+
+
+class MemoryStore:
+    """A gallery that lives as long as this object; safe to share between threads."""
+
+    def __init__(self, embedding_dim: int, space: str) -> None:
+        self._dim = embedding_dim
+        self._space = space
+        self._lock = threading.Lock()
+        self._index: _Index | None = None
+        self._gallery: dict[str, _Entry] | None = {}
+
+    def enrol(
+        self,
+        identity: str,
+        embeddings: Vector,
+        *,
+        keys: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> int:
+        checked_text(checked_identity(identity), "identity")
+        vectors = checked_embeddings(embeddings, self._dim)
+        if keys is not None and len(keys) != len(vectors):
+            raise StoreError(f"{len(keys)} keys were given for {len(vectors)} embeddings")
+        for key in keys or ():
+            checked_text(key, "key")
+        extra = checked_metadata(metadata or {})
+        with self._lock:
+            return self._add(identity, vectors, keys, extra)
+
+    def _add(
+        self,
+        identity: str,
+        vectors: Vector,
+        keys: Sequence[str] | None,
+        metadata: Mapping[str, Any],
+    ) -> int:
+        gallery = self._open_gallery()
+        if identity not in gallery and not len(vectors):
+            return 0
+        entry = gallery.get(identity) or _Entry(np.zeros(self._dim, np.float32))
+        rows = fresh_rows(keys, entry.keys) if keys is not None else list(range(len(vectors)))
+        added = vectors[rows].sum(axis=0, dtype=np.float64).astype(np.float32)
+        total = entry.total + added
+        if np.linalg.norm(total) < SMALLEST_SUM:
+            raise StoreError(f"the samples of {identity!r} cancel out and have no mean direction")
+        entry.total = total
+        entry.samples += len(rows)
+        entry.keys.update(keys or ())
+        entry.metadata.update(metadata)
+        gallery[identity] = entry
+        self._index = None
+        return len(rows)
+
+    def search(
+        self, probes: Vector, *, top_k: int = 5, min_similarity: float = -1.0
+    ) -> list[list[Match]]:
+        vectors = checked_embeddings(probes, self._dim)
+        if top_k < 1:
+            raise StoreError(f"top_k must be at least 1, got {top_k}")
+        with self._lock:
+            records, centroids = self._built_index()
+        # Not a matrix product: BLAS may round equal rows differently, and ties must stay ties.
+        similarities = np.einsum("md,nd->mn", vectors.astype(np.float64), centroids).clip(-1, 1)
+        return [
+            [
+                _match(records[row], float(similarity[row]))
+                for row in np.argsort(-similarity, kind="stable")[:top_k]
+                if similarity[row] >= min_similarity
+            ]
+            for similarity in similarities
+        ]
+
+    def get(self, identity: str) -> IdentityRecord | None:
+        with self._lock:
+            entry = self._open_gallery().get(identity)
+            return entry.record(identity) if entry else None
+
+    def identities(self) -> Iterator[IdentityRecord]:
+        with self._lock:
+            records = [entry.record(name) for name, entry in sorted(self._open_gallery().items())]
+        return iter(records)
+
+    def forget(self, identity: str) -> Receipt:
+        with self._lock:
+            entry = self._open_gallery().pop(identity, None)
+            self._index = None
+        return Receipt(identity, entry.samples if entry else 0, datetime.now(UTC))
+
+    def count(self) -> int:
+        with self._lock:
+            return len(self._open_gallery())
+
+    def stats(self) -> StoreStats:
+        with self._lock:
+            gallery = self._open_gallery()
+            samples = sum(entry.samples for entry in gallery.values())
+            return StoreStats("memory", len(gallery), samples, self._dim, self._space)
+
+    def close(self) -> None:
+        with self._lock:
+            self._gallery = self._index = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open_gallery(self) -> dict[str, _Entry]:
+        if self._gallery is None:
+            raise StoreError("the store is closed")
+        return self._gallery
+
+    def _built_index(self) -> _Index:
+        gallery = self._open_gallery()
+        if self._index is None:
+            records = [entry.record(name) for name, entry in sorted(gallery.items())]
+            centroids = [record.centroid for record in records]
+            self._index = _Index(records, np.array(centroids, np.float64).reshape(-1, self._dim))
+        return self._index
+
+
+def fresh_rows(keys: Sequence[str], held: set[str]) -> list[int]:
+    """The rows whose key is not held; of a key that is given twice, the first."""
+    first = {key: row for row, key in reversed(list(enumerate(keys))) if key not in held}
+    return sorted(first.values())
+
+
+def checked_text(text: str, what: str) -> str:
+    """Text that can be stored as UTF-8 anywhere; raises `StoreError` for anything else."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise StoreError(f"{what} {text!r}: holds characters that are not Unicode text") from error
+    if "\0" in text:
+        raise StoreError(f"{what} {text!r}: holds a NUL character")
+    return text
+
+
+def checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata as it comes back from JSON; raises `StoreError` for what JSON cannot hold."""
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(dict(metadata), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"metadata cannot be kept as JSON: {error}") from error
+    for text in _texts(plain):
+        checked_text(text, "metadata")
+    return plain
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value:
+            yield from _texts(item)
+        if isinstance(value, dict):
+            yield from _texts(list(value.values()))
+
+
+def _match(record: IdentityRecord, similarity: float) -> Match:
+    return Match(record.identity, similarity, record.samples, deepcopy(record.metadata))
