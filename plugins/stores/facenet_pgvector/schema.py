@@ -1,0 +1,147 @@
+"""The tables of a gallery: their names, their creation, and what they are bound to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection, errors, sql
+
+from facenet.errors import StoreError
+
+SCHEMA_VERSION = 1
+OLDEST_PGVECTOR = (0, 8)
+SETUP_LOCK = 0x666163656E6574
+"""Key of the advisory lock that is held while a gallery is created; 'facenet' in ASCII."""
+
+# Uniqueness is by SHA-256, because a B-tree cannot hold a text of 10,000 characters. The centroid
+# stays inside its row (STORAGE MAIN): exact search was five times faster than through TOAST.
+_CREATE = """
+CREATE TABLE {identities} (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL,
+    name_digest bytea NOT NULL UNIQUE,
+    samples bigint NOT NULL,
+    vector_sum vector({dim}) NOT NULL,
+    centroid vector({dim}) GENERATED ALWAYS AS (l2_normalize(vector_sum)) STORED,
+    metadata jsonb NOT NULL
+);
+ALTER TABLE {identities} ALTER COLUMN centroid SET STORAGE MAIN;
+CREATE TABLE {embeddings} (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    identity_id bigint NOT NULL REFERENCES {identities} ON DELETE CASCADE,
+    embedding vector({dim}) NOT NULL,
+    key text,
+    key_digest bytea,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (identity_id, key_digest)
+);
+CREATE TABLE {meta} (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    schema_version integer NOT NULL,
+    identity_table text NOT NULL,
+    embedding_dim integer NOT NULL,
+    space text NOT NULL
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The names of a gallery's three tables."""
+
+    embeddings: str
+    identities: str
+
+    @property
+    def meta(self) -> str:
+        return f"{self.embeddings}_meta"
+
+    def compose(self, statement: str, **parts: sql.Composable) -> sql.Composed:
+        """SQL in which {identities}, {embeddings} and {meta} stand for the quoted names."""
+        names = {
+            name: sql.Identifier(getattr(self, name))
+            for name in ("embeddings", "identities", "meta")
+        }
+        return sql.SQL(statement).format(**names, **parts)
+
+
+def open_gallery(connection: Connection[Any], tables: Tables, dim: int, space: str) -> str:
+    """Create a gallery, or check that the one there has this dimension and space.
+
+    Returns the version of pgvector. Raises `StoreError`.
+    """
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [SETUP_LOCK])
+        version = _ensure_extension(connection)
+        if _exists(connection, tables.meta):
+            _check_binding(connection, tables, dim, space)
+        else:
+            _create(connection, tables, dim, space)
+    return version
+
+
+def _ensure_extension(connection: Connection[Any]) -> str:
+    version = _extension_version(connection)
+    if version is None:
+        try:
+            connection.execute("CREATE EXTENSION vector")
+        except (errors.FeatureNotSupported, errors.UndefinedFile) as error:
+            raise StoreError("the PostgreSQL server has no pgvector: install 0.8 there") from error
+        except errors.InsufficientPrivilege as error:
+            raise StoreError(
+                "this user may not enable pgvector: let an administrator run "
+                "'CREATE EXTENSION vector' in the database"
+            ) from error
+        version = _extension_version(connection) or "0"
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_PGVECTOR:
+        raise StoreError(f"the server has pgvector {version}, but 0.8 or newer is needed")
+    return version
+
+
+def _extension_version(connection: Connection[Any]) -> str | None:
+    row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+    return found[0] if (found := row.fetchone()) else None
+
+
+def _exists(connection: Connection[Any], table: str) -> bool:
+    quoted = sql.Identifier(table).as_string(connection)
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [quoted]).fetchone()
+    return bool(row and row[0])
+
+
+def _create(connection: Connection[Any], tables: Tables, dim: int, space: str) -> None:
+    try:
+        connection.execute(tables.compose(_CREATE, dim=sql.Literal(dim)))
+    except errors.DuplicateTable as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(f"cannot create the gallery {tables.embeddings!r}: {reason}") from error
+    connection.execute(
+        tables.compose(
+            "INSERT INTO {meta} (schema_version, identity_table, embedding_dim, space)"
+            " VALUES (%s, %s, %s, %s)"
+        ),
+        [SCHEMA_VERSION, tables.identities, dim, space],
+    )
+
+
+def _check_binding(connection: Connection[Any], tables: Tables, dim: int, space: str) -> None:
+    query = "SELECT schema_version, identity_table, embedding_dim, space FROM {meta}"
+    row = connection.execute(tables.compose(query)).fetchone()
+    gallery = f"gallery {tables.embeddings!r}"
+    if row is None:
+        raise StoreError(f"{gallery} is damaged: its table {tables.meta!r} is empty")
+    version, identities, its_dim, its_space = row
+    if version != SCHEMA_VERSION:
+        raise StoreError(
+            f"{gallery} has schema version {version}, but this facenet reads {SCHEMA_VERSION}"
+        )
+    if identities != tables.identities:
+        raise StoreError(
+            f"{gallery} keeps its identities in {identities!r}, not in {tables.identities!r}"
+        )
+    if (its_dim, its_space) != (dim, space):
+        raise StoreError(
+            f"{gallery} is bound to embedding space {its_space!r} of dimension {its_dim}; "
+            f"the model gives {space!r} of dimension {dim}"
+        )

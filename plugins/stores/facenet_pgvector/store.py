@@ -1,0 +1,277 @@
+"""The gallery in PostgreSQL: every call is one transaction, through a small pool."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import psycopg
+from pgvector import Vector as SqlVector
+from pgvector.psycopg import register_vector
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from psycopg.types.json import Jsonb
+from psycopg_pool import ConnectionPool
+
+from facenet.errors import StoreError
+from facenet.types import IdentityRecord, Match, Receipt, StoreStats
+from facenet.vectors import checked_embeddings, checked_identity
+from facenet_pgvector import Options
+from facenet_pgvector.failures import connecting, working
+from facenet_pgvector.schema import Tables, open_gallery
+
+if TYPE_CHECKING:
+    from facenet.types import Vector
+
+# What the pool would log comes out as a StoreError; a user should not read it twice.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+WAIT_SECONDS = 5
+MAX_CONNECTIONS = 8
+ROWS_AT_ONCE = 1000
+SMALLEST_SUM = 1e-6
+"""Length of a sum of unit vectors below which its direction is rounding noise."""
+
+# One statement creates or locks the identity, so two enrolments of one name come one by one.
+_LOCK = """
+INSERT INTO {identities} AS held (name, name_digest, samples, vector_sum, metadata)
+VALUES (%s, %s, 0, %s, %s)
+ON CONFLICT (name_digest) DO UPDATE SET metadata = held.metadata || EXCLUDED.metadata
+RETURNING id
+"""
+_DESCRIBE = "UPDATE {identities} SET metadata = metadata || %s WHERE name_digest = %s"
+_HELD_KEYS = "SELECT key_digest FROM {embeddings} WHERE identity_id = %s AND key_digest = ANY(%s)"
+_ADD_SAMPLE = """
+INSERT INTO {embeddings} (identity_id, embedding, key, key_digest) VALUES (%s, %s, %s, %s)
+"""
+_ADD_TO_SUM = """
+UPDATE {identities} SET vector_sum = vector_sum + %s, samples = samples + %s WHERE id = %s
+RETURNING vector_norm(vector_sum)
+"""
+_NEAREST = """
+SELECT name, 1 - distance, samples, metadata FROM (
+    SELECT name, samples, metadata, centroid <=> %s AS distance
+    FROM {identities} ORDER BY distance, name COLLATE "C" LIMIT %s
+) AS nearest
+WHERE 1 - distance >= %s ORDER BY distance, name COLLATE "C"
+"""
+_GET = "SELECT name, samples, centroid, metadata FROM {identities} WHERE name_digest = %s"
+_ALL = 'SELECT name, samples, centroid, metadata FROM {identities} ORDER BY name COLLATE "C"'
+_FORGET = "DELETE FROM {identities} WHERE name_digest = %s RETURNING samples"
+_STATS = "SELECT count(*), coalesce(sum(samples), 0)::bigint FROM {identities}"
+
+
+def open_store(options: Options, embedding_dim: int, space: str) -> PgVectorStore:
+    """Reach or start the server and open the gallery in it; raises `StoreError`."""
+    with ExitStack() as resources:
+        if options.data_dir is not None:
+            from facenet_pgvector.embedded import EmbeddedServer
+
+            embedded = resources.enter_context(EmbeddedServer(options.data_dir))
+            server, parameters = str(embedded), embedded.parameters
+        else:
+            server, parameters = f"PostgreSQL at {options.host}:{options.port}", _remote(options)
+        parameters |= {"connect_timeout": WAIT_SECONDS, "client_encoding": "UTF8"}
+        identities = options.identity_table or f"{options.table}_identities"
+        tables = Tables(options.table, identities)
+        with connecting(server):
+            connection = psycopg.connect(**parameters, autocommit=True)
+        with connection, working(server):
+            extension = open_gallery(connection, tables, embedding_dim, space)
+            register_vector(connection)
+            version = (connection.info.parameter_status("server_version") or "?").split()[0]
+        place = options.host or "embedded"
+        backend = f"pgvector ({place}, PostgreSQL {version}, pgvector {extension})"
+        pool = resources.enter_context(_pool(parameters))
+        binding = StoreStats(backend, 0, 0, embedding_dim, space)
+        return PgVectorStore(pool, tables, server, binding, resources.pop_all())
+
+
+def _remote(options: Options) -> dict[str, Any]:
+    return {
+        "host": options.host,
+        "port": options.port,
+        "dbname": options.name,
+        "user": options.user,
+        "password": options.password.get_secret_value() if options.password else None,
+        "sslmode": options.sslmode,
+        "application_name": "facenet",
+    }
+
+
+def _pool(parameters: dict[str, Any]) -> ConnectionPool[Connection[TupleRow]]:
+    return ConnectionPool(
+        kwargs=parameters,
+        min_size=1,
+        max_size=MAX_CONNECTIONS,
+        timeout=WAIT_SECONDS,
+        reconnect_timeout=WAIT_SECONDS,
+        configure=register_vector,
+        check=ConnectionPool.check_connection,
+        open=True,
+    )
+
+
+class PgVectorStore:
+    """A gallery in PostgreSQL; safe to share between threads and processes."""
+
+    def __init__(
+        self,
+        pool: ConnectionPool[Connection[TupleRow]],
+        tables: Tables,
+        server: str,
+        binding: StoreStats,
+        resources: ExitStack,
+    ) -> None:
+        self._pool = pool
+        self._server = server
+        self._binding = binding
+        self._resources = resources
+        self._sql = tables.compose
+
+    def enrol(
+        self,
+        identity: str,
+        embeddings: Vector,
+        *,
+        keys: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> int:
+        name = checked_identity(identity)
+        vectors = checked_embeddings(embeddings, self._binding.embedding_dim)
+        if keys is not None and len(keys) != len(vectors):
+            raise StoreError(f"{len(keys)} keys were given for {len(vectors)} embeddings")
+        extra = _json(metadata or {})
+        with self._transaction() as connection:
+            if not len(vectors):
+                connection.execute(self._sql(_DESCRIBE), [extra, _digest(name)])
+                return 0
+            row = self._lock(connection, name, extra)
+            return self._add(connection, row, name, vectors, keys)
+
+    def _lock(self, connection: Connection[TupleRow], name: str, metadata: Jsonb) -> int:
+        """Hold the row of an identity, made when new, until the end of the transaction."""
+        zero = SqlVector(np.zeros(self._binding.embedding_dim, np.float32))
+        found = connection.execute(self._sql(_LOCK), [name, _digest(name), zero, metadata])
+        return int(_one(found.fetchone())[0])
+
+    def _add(
+        self,
+        connection: Connection[TupleRow],
+        row: int,
+        name: str,
+        vectors: Vector,
+        keys: Sequence[str] | None,
+    ) -> int:
+        digests = [_digest(key) for key in keys] if keys is not None else []
+        fresh = list(range(len(vectors)))
+        if keys is not None:
+            held = connection.execute(self._sql(_HELD_KEYS), [row, digests]).fetchall()
+            fresh = _fresh_rows(digests, {digest for (digest,) in held})
+        samples = [
+            (row, SqlVector(vectors[i]), *((keys[i], digests[i]) if keys else (None, None)))
+            for i in fresh
+        ]
+        if not samples:
+            return 0
+        connection.cursor().executemany(self._sql(_ADD_SAMPLE), samples)
+        added = SqlVector(vectors[fresh].sum(axis=0, dtype=np.float64).astype(np.float32))
+        changed = connection.execute(self._sql(_ADD_TO_SUM), [added, len(fresh), row])
+        if _one(changed.fetchone())[0] < SMALLEST_SUM:
+            raise StoreError(f"the samples of {name!r} cancel out and have no mean direction")
+        return len(fresh)
+
+    def search(
+        self, probes: Vector, *, top_k: int = 5, min_similarity: float = -1.0
+    ) -> list[list[Match]]:
+        vectors = checked_embeddings(probes, self._binding.embedding_dim)
+        if top_k < 1:
+            raise StoreError(f"top_k must be at least 1, got {top_k}")
+        with self._transaction() as connection:
+            cursors = [
+                connection.execute(
+                    self._sql(_NEAREST), [SqlVector(vector), top_k, min_similarity], binary=True
+                )
+                for vector in vectors
+            ]
+            return [[Match(*row) for row in cursor.fetchall()] for cursor in cursors]
+
+    def get(self, identity: str) -> IdentityRecord | None:
+        with self._transaction() as connection:
+            cursor = connection.execute(self._sql(_GET), [_digest(identity)], binary=True)
+            row = cursor.fetchone()
+        return _record(row) if row else None
+
+    def identities(self) -> Iterator[IdentityRecord]:
+        with (
+            self._transaction() as connection,
+            connection.cursor(name="identities") as cursor,
+        ):
+            cursor.itersize = ROWS_AT_ONCE
+            cursor.execute(self._sql(_ALL), binary=True)
+            yield from map(_record, cursor)
+
+    def forget(self, identity: str) -> Receipt:
+        with self._transaction() as connection:
+            row = connection.execute(self._sql(_FORGET), [_digest(identity)]).fetchone()
+        return Receipt(identity, row[0] if row else 0, datetime.now(UTC))
+
+    def count(self) -> int:
+        return self.stats().identities
+
+    def stats(self) -> StoreStats:
+        with self._transaction() as connection:
+            identities, samples = _one(connection.execute(self._sql(_STATS)).fetchone())
+        return replace(self._binding, identities=identities, samples=samples)
+
+    def close(self) -> None:
+        self._resources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection[TupleRow]]:
+        with working(self._server), self._pool.connection() as connection:
+            yield connection
+
+
+def _record(row: TupleRow) -> IdentityRecord:
+    name, samples, centroid, metadata = row
+    # Before 0.5 the pgvector package gave arrays.
+    vector = centroid.to_numpy() if isinstance(centroid, SqlVector) else centroid
+    return IdentityRecord(name, samples, np.asarray(vector, np.float32), metadata)
+
+
+def _digest(text: str) -> bytes:
+    """SHA-256 of a text; of any text, so that asking for an impossible name finds nothing."""
+    return sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _fresh_rows(digests: Sequence[bytes], held: set[bytes]) -> list[int]:
+    """The rows whose key is not held; of a key that is given twice, the first."""
+    first = {key: row for row, key in reversed(list(enumerate(digests))) if key not in held}
+    return sorted(first.values())
+
+
+def _json(metadata: Mapping[str, Any]) -> Jsonb:
+    try:
+        json.dumps(dict(metadata), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"metadata cannot be kept as JSON: {error}") from error
+    return Jsonb(dict(metadata))
+
+
+def _one(row: TupleRow | None) -> TupleRow:
+    assert row is not None, "the statement returns one row"
+    return row

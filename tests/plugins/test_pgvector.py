@@ -1,0 +1,330 @@
+"""What is special to the PostgreSQL store: options, failures, and servers of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from facenet.errors import ConfigError, StoreError
+from facenet.plugins import Registry
+from facenet.testing.stores import axis, directions
+
+if TYPE_CHECKING:
+    from conftest import TcpServer
+
+    from facenet.types import Store
+
+psutil = pytest.importorskip("psutil", reason="needs facenet-kit[pgvector]")
+psycopg = pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
+
+OPEN = """
+import os, signal, sys
+from facenet.plugins import Registry
+from facenet.testing.stores import axis
+data_dir, table = sys.argv[1:]
+def open_store():
+    plugin = Registry().load("store", "pgvector")
+    return plugin.make_from({"data_dir": data_dir, "table": table}, embedding_dim=4, space="s")
+"""
+
+
+def plugin_options(context: dict[str, Any] | None = None, **options: Any) -> Any:
+    plugin = Registry().load("store", "pgvector")
+    return plugin.parse_options(options, context)
+
+
+def open_store(embedding_dim: int = 4, space: str = "s", **options: Any) -> Store:
+    plugin = Registry().load("store", "pgvector")
+    return plugin.make_from(options, embedding_dim=embedding_dim, space=space)
+
+
+def start_child(script: str, data_dir: Path, table: str = "faces") -> subprocess.Popen[str]:
+    environment = {key: text for key, text in os.environ.items() if key != "XDG_RUNTIME_DIR"}
+    return subprocess.Popen(
+        [sys.executable, "-c", OPEN + script, str(data_dir), table],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_child(script: str, data_dir: Path, table: str = "faces") -> str:
+    child = start_child(script, data_dir, table)
+    output, errors = child.communicate(timeout=60)
+    assert (child.returncode, errors) == (0, "")
+    return output
+
+
+def postmaster(data_dir: Path) -> int:
+    return int((data_dir / "postmaster.pid").read_text().split()[0])
+
+
+def lives(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def count_until_it_fails(store: Store) -> None:
+    """After the death of a server its orphaned processes answer for another moment."""
+    while True:
+        store.count()
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [("password", "x"), ("user", "ann"), ("port", 5433), ("name", "db"), ("sslmode", "require")],
+)
+def test_keys_of_a_server_need_host(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"{key} has no meaning without host"):
+        open_store(**{key: value})
+
+
+def test_host_and_data_dir_exclude_each_other() -> None:
+    with pytest.raises(ConfigError, match=r"either host .* or data_dir"):
+        open_store(host="db.example", data_dir="here")
+
+
+@pytest.mark.parametrize("name", ['fa"ces', "faces; --", "1faces", "", "a" * 51, "faces\n", "é"])
+def test_bad_table_names_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="no table name"):
+        open_store(host="db.example", table=name)
+
+
+def test_identities_need_a_table_of_their_own() -> None:
+    with pytest.raises(ConfigError, match="one of their own"):
+        open_store(table="people", identity_table="people")
+
+
+def test_default_folder_is_beside_the_configuration(tmp_path: Path) -> None:
+    beside = plugin_options({"config_dir": tmp_path})
+    assert beside.data_dir == tmp_path / ".facenet" / "postgres"
+    assert plugin_options({"config_dir": None}).data_dir == Path(".facenet/postgres")
+    assert plugin_options(host="db.example").data_dir is None
+
+
+def test_listing_the_plugins_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, facenet_memory, facenet_pgvector\n"
+        "print([name for name in ('psycopg', 'numpy', 'torch') if name in sys.modules])"
+    )
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert output.stdout.strip() == "[]"
+
+
+# A server that was reached, or not
+
+
+def test_backend_says_what_runs(embedded_dir: Path, new_table: str) -> None:
+    with open_store(data_dir=embedded_dir, table=new_table) as store:
+        assert store.stats().backend.startswith("pgvector (embedded, PostgreSQL 18.")
+
+
+def test_unreachable_server_is_named(tcp_server: TcpServer) -> None:
+    with pytest.raises(StoreError, match=r"127\.0\.0\.1:1 cannot be reached: Connection refused$"):
+        open_store(**tcp_server.options(port=1))
+
+
+def test_wrong_password_is_refused_and_not_shown(tcp_server: TcpServer) -> None:
+    with pytest.raises(StoreError, match="password authentication failed") as caught:
+        open_store(**tcp_server.options(password="hunter2"))
+    assert "hunter2" not in repr(caught.value)
+
+
+def test_missing_database_is_named(tcp_server: TcpServer) -> None:
+    with pytest.raises(StoreError, match='database "nowhere" does not exist'):
+        open_store(**tcp_server.options(name="nowhere"))
+
+
+def test_lost_server_is_one_sentence(own_tcp_server: TcpServer) -> None:
+    with open_store(**own_tcp_server.options()) as store:
+        store.enrol("ann", axis(0))
+        own_tcp_server.stop()
+        with pytest.raises(StoreError, match=f"127.0.0.1:{own_tcp_server.port}") as caught:
+            store.count()
+    assert "\n" not in str(caught.value)
+
+
+def test_cut_connection_is_replaced(tcp_server: TcpServer) -> None:
+    with open_store(**tcp_server.options()) as store:
+        with tcp_server.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'facenet'"
+            )
+        assert store.count() == 0
+
+
+def test_old_pgvector_is_refused(tcp_server: TcpServer) -> None:
+    database = tcp_server.new_database()
+    with tcp_server.connect(database) as connection:
+        connection.execute("CREATE EXTENSION vector")
+        connection.execute("UPDATE pg_extension SET extversion = '0.7.4' WHERE extname = 'vector'")
+    with pytest.raises(StoreError, match=r"pgvector 0\.7\.4, but 0\.8"):
+        open_store(**tcp_server.options(name=database))
+
+
+def test_user_without_rights_is_told(tcp_server: TcpServer) -> None:
+    database = tcp_server.new_database()
+    with tcp_server.connect(database) as connection:
+        connection.execute(f"CREATE ROLE guest_{database} LOGIN PASSWORD 'guest'")
+        guest = tcp_server.options(name=database, user=f"guest_{database}", password="guest")
+        with pytest.raises(StoreError, match="may not enable pgvector"):
+            open_store(**guest)
+        connection.execute("CREATE EXTENSION vector")
+        with pytest.raises(StoreError, match=r"does not allow .* permission denied"):
+            open_store(**guest)
+
+
+def test_a_strangers_table_is_left_alone(tcp_server: TcpServer, new_table: str) -> None:
+    with tcp_server.connect() as connection:
+        connection.execute(f"CREATE TABLE {new_table} (note text)")
+        with pytest.raises(StoreError, match=f'relation "{new_table}" already exists'):
+            open_store(**tcp_server.options(table=new_table))
+        assert connection.execute(f"SELECT count(*) FROM {new_table}").fetchone() == (0,)
+
+
+def test_other_identity_table_is_refused(embedded_dir: Path, new_table: str) -> None:
+    open_store(data_dir=embedded_dir, table=new_table).close()
+    with pytest.raises(StoreError, match=f"'{new_table}_identities', not in 'people'"):
+        open_store(data_dir=embedded_dir, table=new_table, identity_table="people")
+
+
+def test_many_may_create_the_gallery_at_once(tcp_server: TcpServer) -> None:
+    options = tcp_server.options(name=tcp_server.new_database())
+    with ThreadPoolExecutor(6) as pool:
+        stores = list(pool.map(lambda _: open_store(**options), range(6)))
+    for store in stores:
+        assert store.count() == 0
+        store.close()
+
+
+def test_sum_equals_its_samples(tcp_server: TcpServer) -> None:
+    options = tcp_server.options()
+    with open_store(**options) as store:
+        store.enrol("ann", directions(5), keys=list("abcde"))
+        store.enrol("ann", directions(3), keys=list("xab"))
+        store.forget("bob")
+    with tcp_server.connect() as connection:
+        query = f"SELECT l2_distance(vector_sum, (SELECT sum(embedding) FROM {options['table']}))"
+        row = connection.execute(f"{query} FROM {options['table']}_identities").fetchone()
+    assert row is not None
+    assert row[0] == pytest.approx(0, abs=1e-6)
+
+
+# The embedded server
+
+
+def test_another_process_sees_the_gallery(embedded_dir: Path, new_table: str) -> None:
+    with open_store(data_dir=embedded_dir, table=new_table) as store:
+        before = postmaster(embedded_dir)
+        run_child("with open_store() as s: s.enrol('ann', axis(0))", embedded_dir, new_table)
+        assert store.count() == 1
+    assert postmaster(embedded_dir) == before
+
+
+def test_processes_enrol_at_once(embedded_dir: Path, new_table: str) -> None:
+    script = "with open_store() as s:\n for i in range(50): s.enrol('ann', axis({}))"
+    children = [start_child(script.format(i), embedded_dir, new_table) for i in range(2)]
+    assert [child.wait(60) for child in children] == [0, 0]
+    for child in children:
+        child.communicate()
+    with open_store(data_dir=embedded_dir, table=new_table) as store:
+        record = store.get("ann")
+    assert record is not None
+    assert record.samples == 100
+    np.testing.assert_allclose(record.centroid, [0.5**0.5, 0.5**0.5, 0, 0], atol=1e-6)
+
+
+def test_last_one_out_stops_the_server(folder: Path) -> None:
+    with open_store(data_dir=folder / "pg") as store:
+        server = postmaster(folder / "pg")
+        run_child("open_store().close()", folder / "pg")
+        assert lives(server)
+        assert store.count() == 0
+    assert not lives(server)
+
+
+def test_reopening_in_the_same_process(folder: Path) -> None:
+    with open_store(data_dir=folder / "pg") as store:
+        store.enrol("ann", axis(0))
+    with open_store(data_dir=folder / "pg") as first, open_store(data_dir=folder / "pg") as second:
+        first.close()
+        assert second.count() == 1
+
+
+def test_leaving_without_close_is_silent_and_stops_the_server(folder: Path) -> None:
+    script = "store = open_store(); print(open(data_dir + '/postmaster.pid').readline())"
+    assert not lives(int(run_child(script, folder / "pg")))
+
+
+def test_killed_process_does_not_keep_the_server(folder: Path) -> None:
+    child = start_child("open_store(); os.kill(os.getpid(), signal.SIGKILL)", folder / "pg")
+    child.communicate(timeout=60)
+    open_store(data_dir=folder / "pg").close()
+    assert not (folder / "pg" / "postmaster.pid").exists()
+
+
+@pytest.mark.parametrize("close_first", [True, False])
+def test_killed_server_comes_back(folder: Path, close_first: bool) -> None:
+    store = open_store(data_dir=folder / "pg")
+    store.enrol("ann", axis(0))
+    os.kill(postmaster(folder / "pg"), signal.SIGKILL)
+    with pytest.raises(StoreError, match="embedded PostgreSQL"):
+        count_until_it_fails(store)
+    if close_first:
+        store.close()
+    with open_store(data_dir=folder / "pg") as again:
+        assert again.count() == 1
+        store.close()
+        assert again.count() == 1
+
+
+def test_pid_of_a_stranger_is_no_server(folder: Path) -> None:
+    """As after a restart of the machine: another program has the pid of the old server."""
+    open_store(data_dir=folder / "pg").close()
+    lines = [os.getpid(), folder / "pg", 0, 5432, folder / "pg", "", "0 0", "ready"]
+    (folder / "pg" / "postmaster.pid").write_text("".join(f"{line}\n" for line in lines))
+    with open_store(data_dir=folder / "pg") as store:
+        assert store.count() == 0
+
+
+def test_folder_of_something_else_is_left_alone(folder: Path) -> None:
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(StoreError, match="not empty"):
+        open_store(data_dir=folder)
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_folder_that_cannot_be_made_is_named(folder: Path) -> None:
+    (folder / "file").write_text("")
+    with pytest.raises(StoreError, match="file"):
+        open_store(data_dir=folder / "file" / "postgres")
+
+
+def test_other_version_of_postgres_is_named(folder: Path) -> None:
+    (folder / "PG_VERSION").write_text("16\n")
+    with pytest.raises(StoreError, match="another PostgreSQL version"):
+        open_store(data_dir=folder)
+
+
+@pytest.mark.parametrize("name", ["with space, comma", "it's, é", "x" * 150])
+def test_awkward_folders(folder: Path, name: str) -> None:
+    with open_store(data_dir=folder / name) as store:
+        assert store.count() == 0
+
+
+def test_folder_that_a_shell_would_expand_is_refused(folder: Path) -> None:
+    with pytest.raises(StoreError, match="in a path"):
+        open_store(data_dir=folder / "$(touch owned)")
+    assert list(folder.iterdir()) == []
