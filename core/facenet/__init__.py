@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facenet.config import load_config
-    from facenet.training import evaluate, train
     from facenet.recognition import Recognizer
+    from facenet.training import evaluate, train
     from facenet.types import Face, Match
 
 _HOMES = {

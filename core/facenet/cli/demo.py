@@ -60,7 +60,7 @@ def command(
 def summary(result: DemoResult) -> list[tuple[str, str]]:
     """The figures of a demo as (name, value), for the terminal and the report alike."""
     verification = result.evaluation.verification
-    point = verification.tightest()
+    point = verification.decision_point()
     unseen = len(result.enrolled)
     enrolled = sum(len(paths) for paths in result.enrolled.values())
     rows = [

@@ -45,7 +45,7 @@ class FrontendCommand(click.Command):
     def _run(self, config: Path, overrides: tuple[str, ...], **flags: Any) -> int:
         given = {name: value for name, value in flags.items() if value is not None}
         with open_recognizer(config, overrides) as recognizer:
-            options = recognizer.config.frontends.get(self.plugin.ref.name, {}) | given
+            options = {**recognizer.config.frontends.get(self.plugin.ref.name, {}), **given}
             frontend = self.plugin.make_from(
                 options, config_dir=recognizer.config.config_dir, recognizer=recognizer
             )

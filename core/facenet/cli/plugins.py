@@ -35,24 +35,19 @@ def command(ctx: click.Context, as_json: bool) -> None:
 @json_option
 def show(kind: Any, name: str, as_json: bool) -> None:
     """Print what a plugin is and which options it has."""
-    from facenet.config.reference import describe_type
+    from facenet.config.reference import option_rows
 
     plugin = Registry().load(kind, name)
-    info, fields = plugin.info, plugin.options_model.model_fields
+    info, schema = plugin.info, plugin.options_model.model_json_schema()
     if as_json:
-        schema = plugin.options_model.model_json_schema()
         about = {"summary": info.summary, "licence": info.licence, "install": info.install}
         print_json({"kind": kind, "name": name, **about, "options": schema})
         return
     click.echo(f"{plugin.ref}\n{info.summary}\nlicence {info.licence}")
     if info.install:
         click.echo(f"install {info.install}")
-    rows = [
-        (key, describe_type(field), str(field.get_default()), field.description or "")
-        for key, field in fields.items()
-    ]
-    if rows:
-        print_table(["option", "type", "default", "meaning"], rows)
+    if rows := list(option_rows(schema)):
+        print_table(["option", "value", "default", "meaning"], rows)
     else:
         click.echo("no options")
 

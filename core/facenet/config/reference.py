@@ -83,6 +83,13 @@ def _sections(section: Schema, root: Schema, path: str = "") -> Iterator[tuple[s
                 yield from _sections(inner, root, f"{path}.{key}" if path else key)
 
 
+def option_rows(schema: Schema) -> Iterator[tuple[str, str, str, str]]:
+    """Key, what it accepts, default and meaning of a plugin's options, from their JSON schema."""
+    for key, field in schema.get("properties", {}).items():
+        default = "required" if key in schema.get("required", ()) else _default(field)
+        yield key, _values(field, schema), default, field.get("description", "")
+
+
 def _row(
     key: str, field: Schema, root: Schema, *, required: bool, short: ShortSpelling | None
 ) -> str:

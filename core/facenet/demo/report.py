@@ -35,7 +35,7 @@ def write_report(result: DemoResult, rows: list[tuple[str, str]], path: Path) ->
     labels = [sample.identity for sample in result.evaluation.samples]
     numbers = {name: number for number, name in enumerate(sorted(set(labels)))}
     pairs = all_pairs(result.evaluation.embeddings, [numbers[label] for label in labels])
-    point = result.evaluation.verification.tightest()
+    point = result.evaluation.verification.decision_point()
     template = resources.files("facenet.demo").joinpath("report.html.j2").read_text("utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined).from_string(template)
     html = page.render(

@@ -65,7 +65,7 @@ def histogram_figure(
 ) -> Figure:
     """How similar genuine and impostor pairs are, as densities, with the threshold between."""
     figure, axes = new_figure("Similarity of pairs", "cosine similarity", "density")
-    bins = np.linspace(float(similarity.min()), 1, 50)
+    bins = np.linspace(float(similarity.min()), 1, 50).tolist()
     for mask, color, label in (
         (~genuine, IMPOSTOR, "two people"),
         (genuine, GENUINE, "one person"),

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from facenet.errors import DataError
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+DECISION_FAR = 1e-2
+"""The false accept rate at which a newly trained model decides until it is told otherwise."""
 MIN_ERRORS = 3
 """A FAR is stated only where at least this many impostor errors are expected: the rule of three
 (Hanley and Lippman-Hand, JAMA 1983) gives 3/n as the 95 % bound where none of n was seen."""
@@ -37,7 +39,8 @@ class OperatingPoint:
 class Verification:
     """The figures of one set of scored pairs; shares are in 0..1.
 
-    `accuracy` is the best over all thresholds, reached at `best_threshold`. `operating_points`
+    `accuracy` is the best over all thresholds, reached at `best_threshold`, with genuine and
+    impostor pairs weighted equally, as in protocols that have as many of each. `operating_points`
     has one entry for each FAR of `FARS`, None where the impostor pairs cannot support it.
     `far` and `tar` are the ROC curve, `thresholds` what reaches each of its points.
     """
@@ -53,9 +56,10 @@ class Verification:
     tar: Scores = field(repr=False)
     thresholds: Scores = field(repr=False)
 
-    def tightest(self) -> OperatingPoint | None:
-        """The operating point of the smallest FAR that the data supports."""
-        supported = [point for point in self.operating_points.values() if point]
+    def decision_point(self) -> OperatingPoint | None:
+        """The operating point at FAR `DECISION_FAR`, or at the next larger one that the data
+        supports; None when it supports none."""
+        supported = [p for p in self.operating_points.values() if p and p.far >= DECISION_FAR]
         return min(supported, key=lambda point: point.far, default=None)
 
     def figures(self) -> dict[str, float | None]:
@@ -71,7 +75,9 @@ class Verification:
         }
 
 
-def all_pairs(embeddings: Scores, labels: Sequence[int]) -> tuple[Scores, NDArray[np.bool_]]:
+def all_pairs(
+    embeddings: Scores, labels: Sequence[int] | NDArray[np.integer[Any]]
+) -> tuple[Scores, NDArray[np.bool_]]:
     """Every pair of N embeddings once: similarity and whether it is genuine, (N(N-1)/2,) each.
 
     `embeddings` is (N, D) of unit length, `labels` (N,) int.
@@ -104,12 +110,12 @@ def verification(similarity: Scores, genuine: NDArray[np.bool_]) -> Verification
     tar = np.append(0.0, accepted_genuine / positives)
     far = np.append(0.0, accepted_impostors / negatives)
 
-    correct = tar * positives + (1 - far) * negatives
-    best = int(np.argmax(correct))
+    accuracy = (tar + 1 - far) / 2
+    best = int(np.argmax(accuracy))
     return Verification(
         genuine_pairs=positives,
         impostor_pairs=negatives,
-        accuracy=float(correct[best] / (positives + negatives)),
+        accuracy=float(accuracy[best]),
         best_threshold=float(min(thresholds[best], 1.0)),
         auc=float(np.trapezoid(tar, far)),
         eer=_equal_error_rate(far, tar),

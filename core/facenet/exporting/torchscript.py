@@ -50,8 +50,12 @@ def export_torchscript(model: EmbeddingModel, path: Path) -> float:
     try:
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.jit.trace(module, pixels[:2].to(model.device), check_trace=False).save(partial)
-            exported = torch.jit.load(partial, map_location=model.device)(pixels.to(model.device))
+            traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+                module, pixels[:2].to(model.device), check_trace=False
+            )
+            traced.save(partial)
+            loaded = torch.jit.load(partial, map_location=model.device)  # type: ignore[no-untyped-call]
+            exported = loaded(pixels.to(model.device))
             eager = module(pixels.to(model.device))
         parity = float((exported * eager).sum(dim=1).min())
         if parity < MIN_PARITY:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageOps
+from PIL import ImageOps, UnidentifiedImageError
 
 from facenet.errors import DataError, ImageError
 
@@ -60,7 +60,7 @@ def decode(source: ImageSource, *, max_pixels: int = MAX_PIXELS, at_least: int =
             return np.asarray(_to_eight_bits(upright).convert("RGB"))
     except FileNotFoundError:
         raise ImageError(f"{name}: no such file") from None
-    except PillowImage.UnidentifiedImageError:
+    except UnidentifiedImageError:
         formats = ", ".join(FORMATS)
         raise ImageError(f"{name}: not an image in a known format ({formats})") from None
     except PillowImage.DecompressionBombError as error:

@@ -1,6 +1,6 @@
 """Training an embedding network, and measuring it on identities it never saw."""
 
-from facenet.training.evaluate import Evaluation, evaluate, evaluate_model
+from facenet.training.held_out import Evaluation, evaluate, evaluate_model
 from facenet.training.loss import triplet_margin_loss
 from facenet.training.run import TrainingResult, train
 

@@ -94,10 +94,10 @@ class TripletModule(LightningModule):
         if self.trainer.sanity_checking or not (np.any(genuine) and not np.all(genuine)):
             return
         result = verification(similarity, genuine)
-        tightest = result.tightest()
+        point = result.decision_point()
         self.log("val_auc", result.auc, prog_bar=True)
         self.log("val_accuracy", result.accuracy)
-        self.log("val_tar_at_far", tightest.tar if tightest else math.nan)
+        self.log("val_tar_at_far", point.tar if point else math.nan)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[CARD_KEY] = self.card().model_dump(mode="json")

@@ -6,12 +6,12 @@ from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
@@ -26,12 +26,11 @@ class TrainingProgress(ProgressBar):
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         self._progress = Progress(
             TextColumn("training"),
-            BarColumn(),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
-            TextColumn("steps"),
             TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(compact=True),
+            console=Console(stderr=True),
         )
         total = int(trainer.num_training_batches) * (trainer.max_epochs or 1)
         self._task = self._progress.add_task("training", total=total, figures="")

@@ -19,7 +19,7 @@ from facenet.data import FaceDataModule, IdentityFolder, scan_folder
 from facenet.errors import DeviceError, TrainingError
 from facenet.evaluation import Verification
 from facenet.models import Calibration, load_model, save_bundle
-from facenet.training.evaluate import Evaluation, evaluate_model
+from facenet.training.held_out import Evaluation, evaluate_model
 from facenet.training.module import TripletModule
 from facenet.training.progress import TrainingProgress
 
@@ -88,8 +88,8 @@ def _measured_bundle(
 
 
 def _calibration(result: Verification, data: str) -> Calibration | None:
-    """The threshold of the smallest FAR that the validation pairs support."""
-    point = result.tightest()
+    """The threshold that the validation pairs support deciding with."""
+    point = result.decision_point()
     if point is None:
         return None
     return Calibration(

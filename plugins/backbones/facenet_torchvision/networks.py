@@ -86,10 +86,15 @@ def _construct(architecture: str, weights: Any, image_size: int) -> nn.Module:
             f"{file.name} into {file.parent}, or set model.pretrained: false"
         ) from error
     if hasattr(network, "aux_logits"):
-        network.aux_logits = False
-        for name in ("aux1", "aux2", "AuxLogits"):
+        # setattr: torch types the attributes of a module as tensors and modules only.
+        for name, value in (
+            ("aux_logits", False),
+            ("aux1", None),
+            ("aux2", None),
+            ("AuxLogits", None),
+        ):
             if hasattr(network, name):
-                setattr(network, name, None)
+                setattr(network, name, value)
     return network
 
 

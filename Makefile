@@ -1,0 +1,46 @@
+# One front door; CI opens the same one. `make help` lists the rooms.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint type docs bench format clean
+
+help:  ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	@touch $@
+
+demo: $(INSTALLED)  ## Train, measure, enrol and search on drawn faces (about two minutes)
+	$(BIN)/facenet demo
+
+test: $(INSTALLED)  ## Run the tests, without the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(INSTALLED)  ## Run all tests
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)  ## Check style and architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+type: $(INSTALLED)  ## Check types
+	$(BIN)/mypy
+
+docs: $(INSTALLED)  ## Regenerate the configuration reference
+	$(BIN)/python -m facenet.config.reference > docs/configuration.md
+
+bench: $(INSTALLED)  ## Run the benchmarks
+	$(BIN)/python benchmarks/startup.py
+
+format: $(INSTALLED)  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## Remove the environment and what tools have cached
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
