@@ -1,39 +1,25 @@
-"""What is special to the PostgreSQL store: options, failures, and servers of its own."""
+"""What is special to the PostgreSQL store: its options, and its failures in one sentence."""
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from facenet.errors import ConfigError, StoreError
 from facenet.plugins import Registry
-from facenet.testing.stores import axis, directions
+from facenet.testing.galleries import axis, directions
 
 if TYPE_CHECKING:
     from conftest import TcpServer
 
     from facenet.types import Store
 
-psutil = pytest.importorskip("psutil", reason="needs facenet-kit[pgvector]")
-psycopg = pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
-
-OPEN = """
-import os, signal, sys
-from facenet.plugins import Registry
-from facenet.testing.stores import axis
-data_dir, table = sys.argv[1:]
-def open_store():
-    plugin = Registry().load("store", "pgvector")
-    return plugin.make_from({"data_dir": data_dir, "table": table}, embedding_dim=4, space="s")
-"""
+pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
 
 
 def plugin_options(context: dict[str, Any] | None = None, **options: Any) -> Any:
@@ -44,38 +30,6 @@ def plugin_options(context: dict[str, Any] | None = None, **options: Any) -> Any
 def open_store(embedding_dim: int = 4, space: str = "s", **options: Any) -> Store:
     plugin = Registry().load("store", "pgvector")
     return plugin.make_from(options, embedding_dim=embedding_dim, space=space)
-
-
-def start_child(script: str, data_dir: Path, table: str = "faces") -> subprocess.Popen[str]:
-    environment = {key: text for key, text in os.environ.items() if key != "XDG_RUNTIME_DIR"}
-    return subprocess.Popen(
-        [sys.executable, "-c", OPEN + script, str(data_dir), table],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def run_child(script: str, data_dir: Path, table: str = "faces") -> str:
-    child = start_child(script, data_dir, table)
-    output, errors = child.communicate(timeout=60)
-    assert (child.returncode, errors) == (0, "")
-    return output
-
-
-def postmaster(data_dir: Path) -> int:
-    return int((data_dir / "postmaster.pid").read_text().split()[0])
-
-
-def lives(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-
-
-def count_until_it_fails(store: Store) -> None:
-    """After the death of a server its orphaned processes answer for another moment."""
-    while True:
-        store.count()
 
 
 # Options
@@ -146,7 +100,10 @@ def test_missing_database_is_named(tcp_server: TcpServer) -> None:
         open_store(**tcp_server.options(name="nowhere"))
 
 
-def test_lost_server_is_one_sentence(own_tcp_server: TcpServer) -> None:
+def test_lost_server_is_one_sentence(
+    own_tcp_server: TcpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facenet_pgvector.store.WAIT_SECONDS", 1)
     with open_store(**own_tcp_server.options()) as store:
         store.enrol("ann", axis(0))
         own_tcp_server.stop()
@@ -220,111 +177,3 @@ def test_sum_equals_its_samples(tcp_server: TcpServer) -> None:
         row = connection.execute(f"{query} FROM {options['table']}_identities").fetchone()
     assert row is not None
     assert row[0] == pytest.approx(0, abs=1e-6)
-
-
-# The embedded server
-
-
-def test_another_process_sees_the_gallery(embedded_dir: Path, new_table: str) -> None:
-    with open_store(data_dir=embedded_dir, table=new_table) as store:
-        before = postmaster(embedded_dir)
-        run_child("with open_store() as s: s.enrol('ann', axis(0))", embedded_dir, new_table)
-        assert store.count() == 1
-    assert postmaster(embedded_dir) == before
-
-
-def test_processes_enrol_at_once(embedded_dir: Path, new_table: str) -> None:
-    script = "with open_store() as s:\n for i in range(50): s.enrol('ann', axis({}))"
-    children = [start_child(script.format(i), embedded_dir, new_table) for i in range(2)]
-    assert [child.wait(60) for child in children] == [0, 0]
-    for child in children:
-        child.communicate()
-    with open_store(data_dir=embedded_dir, table=new_table) as store:
-        record = store.get("ann")
-    assert record is not None
-    assert record.samples == 100
-    np.testing.assert_allclose(record.centroid, [0.5**0.5, 0.5**0.5, 0, 0], atol=1e-6)
-
-
-def test_last_one_out_stops_the_server(folder: Path) -> None:
-    with open_store(data_dir=folder / "pg") as store:
-        server = postmaster(folder / "pg")
-        run_child("open_store().close()", folder / "pg")
-        assert lives(server)
-        assert store.count() == 0
-    assert not lives(server)
-
-
-def test_reopening_in_the_same_process(folder: Path) -> None:
-    with open_store(data_dir=folder / "pg") as store:
-        store.enrol("ann", axis(0))
-    with open_store(data_dir=folder / "pg") as first, open_store(data_dir=folder / "pg") as second:
-        first.close()
-        assert second.count() == 1
-
-
-def test_leaving_without_close_is_silent_and_stops_the_server(folder: Path) -> None:
-    script = "store = open_store(); print(open(data_dir + '/postmaster.pid').readline())"
-    assert not lives(int(run_child(script, folder / "pg")))
-
-
-def test_killed_process_does_not_keep_the_server(folder: Path) -> None:
-    child = start_child("open_store(); os.kill(os.getpid(), signal.SIGKILL)", folder / "pg")
-    child.communicate(timeout=60)
-    open_store(data_dir=folder / "pg").close()
-    assert not (folder / "pg" / "postmaster.pid").exists()
-
-
-@pytest.mark.parametrize("close_first", [True, False])
-def test_killed_server_comes_back(folder: Path, close_first: bool) -> None:
-    store = open_store(data_dir=folder / "pg")
-    store.enrol("ann", axis(0))
-    os.kill(postmaster(folder / "pg"), signal.SIGKILL)
-    with pytest.raises(StoreError, match="embedded PostgreSQL"):
-        count_until_it_fails(store)
-    if close_first:
-        store.close()
-    with open_store(data_dir=folder / "pg") as again:
-        assert again.count() == 1
-        store.close()
-        assert again.count() == 1
-
-
-def test_pid_of_a_stranger_is_no_server(folder: Path) -> None:
-    """As after a restart of the machine: another program has the pid of the old server."""
-    open_store(data_dir=folder / "pg").close()
-    lines = [os.getpid(), folder / "pg", 0, 5432, folder / "pg", "", "0 0", "ready"]
-    (folder / "pg" / "postmaster.pid").write_text("".join(f"{line}\n" for line in lines))
-    with open_store(data_dir=folder / "pg") as store:
-        assert store.count() == 0
-
-
-def test_folder_of_something_else_is_left_alone(folder: Path) -> None:
-    (folder / "notes.txt").write_text("mine")
-    with pytest.raises(StoreError, match="not empty"):
-        open_store(data_dir=folder)
-    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
-
-
-def test_folder_that_cannot_be_made_is_named(folder: Path) -> None:
-    (folder / "file").write_text("")
-    with pytest.raises(StoreError, match="file"):
-        open_store(data_dir=folder / "file" / "postgres")
-
-
-def test_other_version_of_postgres_is_named(folder: Path) -> None:
-    (folder / "PG_VERSION").write_text("16\n")
-    with pytest.raises(StoreError, match="another PostgreSQL version"):
-        open_store(data_dir=folder)
-
-
-@pytest.mark.parametrize("name", ["with space, comma", "it's, é", "x" * 150])
-def test_awkward_folders(folder: Path, name: str) -> None:
-    with open_store(data_dir=folder / name) as store:
-        assert store.count() == 0
-
-
-def test_folder_that_a_shell_would_expand_is_refused(folder: Path) -> None:
-    with pytest.raises(StoreError, match="in a path"):
-        open_store(data_dir=folder / "$(touch owned)")
-    assert list(folder.iterdir()) == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from facenet.errors import StoreError
 from facenet.plugins import Registry
-from facenet.testing.stores import DIM, directions
+from facenet.testing.galleries import DIM, directions
 from facenet.types import IdentityRecord, Match
 
 if TYPE_CHECKING:

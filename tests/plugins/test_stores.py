@@ -9,7 +9,7 @@ import pytest
 
 from facenet.plugins import Registry
 from facenet.testing import OpenStore, StoreSuite
-from facenet.testing.stores import DIM, SPACE
+from facenet.testing.galleries import DIM, SPACE
 
 if TYPE_CHECKING:
     from conftest import TcpServer

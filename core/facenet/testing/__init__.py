@@ -7,8 +7,9 @@
 
 import pytest
 
-pytest.register_assert_rewrite("facenet.testing.stores")
+pytest.register_assert_rewrite("facenet.testing.stores", "facenet.testing.store_enrolment")
 
-from facenet.testing.stores import OpenStore, StoreSuite  # noqa: E402
+from facenet.testing.galleries import OpenStore  # noqa: E402
+from facenet.testing.stores import StoreSuite  # noqa: E402
 
 __all__ = ["OpenStore", "StoreSuite"]

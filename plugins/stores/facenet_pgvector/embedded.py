@@ -79,7 +79,8 @@ class EmbeddedServer:
         with _alone(self.data_dir):
             if self._open:
                 self._open = False
-                self._server.__exit__(None, None, None)
+                with suppress(psutil.Error):  # The server was dead already.
+                    self._server.__exit__(None, None, None)
                 if self._server._count <= 0:
                     _let_go(self._server)
 
@@ -122,14 +123,14 @@ def _living_server(data_dir: Path) -> PostgresServer:
             _strike_dead_users(server)
             return server
         _clear_remains(data_dir)
-    server.cleanup()
+    _let_go(server)
     raise StoreError(f"PostgreSQL does not start in {data_dir}: see {server.log}")
 
 
 def _starts(server: PostgresServer) -> bool:
     try:
         server.ensure_pgdata_inited()
-        if not _lives(_recorded_pid(server.pgdata)):
+        if _recorded_pid(server.pgdata) not in _at_work(server.pgdata):
             _clear_remains(server.pgdata)
             _start_postgres(server)
         server.start()
@@ -214,9 +215,9 @@ def _recorded_pid(data_dir: Path) -> int | None:
         return None
 
 
-def _lives(pid: int | None) -> bool:
+def _lives(pid: int) -> bool:
     try:
-        return pid is not None and bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
@@ -228,9 +229,9 @@ def _strike_dead_users(server: PostgresServer) -> None:
 
 def _let_go(server: PostgresServer) -> None:
     """Forget a server that this process no longer uses; another process may."""
-    sockets = server.get_postmaster_info().socket_dir
-    if sockets is not None and sockets != server.pgdata:
+    running = server._postmaster_info
+    if running is not None and running.socket_dir not in (None, server.pgdata):
         with suppress(OSError):  # Not empty: the server runs on.
-            sockets.rmdir()
+            running.socket_dir.rmdir()
     PostgresServer._instances.pop(server.pgdata, None)
     atexit.unregister(server._cleanup)

@@ -23,7 +23,7 @@ from psycopg_pool import ConnectionPool
 from facenet.errors import StoreError
 from facenet.types import IdentityRecord, Match, Receipt, StoreStats
 from facenet.vectors import checked_embeddings, checked_identity
-from facenet_pgvector import Options
+from facenet_pgvector import Options, queries
 from facenet_pgvector.failures import connecting, working
 from facenet_pgvector.schema import Tables, open_gallery
 
@@ -38,34 +38,6 @@ MAX_CONNECTIONS = 8
 ROWS_AT_ONCE = 1000
 SMALLEST_SUM = 1e-6
 """Length of a sum of unit vectors below which its direction is rounding noise."""
-
-# One statement creates or locks the identity, so two enrolments of one name come one by one.
-_LOCK = """
-INSERT INTO {identities} AS held (name, name_digest, samples, vector_sum, metadata)
-VALUES (%s, %s, 0, %s, %s)
-ON CONFLICT (name_digest) DO UPDATE SET metadata = held.metadata || EXCLUDED.metadata
-RETURNING id
-"""
-_DESCRIBE = "UPDATE {identities} SET metadata = metadata || %s WHERE name_digest = %s"
-_HELD_KEYS = "SELECT key_digest FROM {embeddings} WHERE identity_id = %s AND key_digest = ANY(%s)"
-_ADD_SAMPLE = """
-INSERT INTO {embeddings} (identity_id, embedding, key, key_digest) VALUES (%s, %s, %s, %s)
-"""
-_ADD_TO_SUM = """
-UPDATE {identities} SET vector_sum = vector_sum + %s, samples = samples + %s WHERE id = %s
-RETURNING vector_norm(vector_sum)
-"""
-_NEAREST = """
-SELECT name, 1 - distance, samples, metadata FROM (
-    SELECT name, samples, metadata, centroid <=> %s AS distance
-    FROM {identities} ORDER BY distance, name COLLATE "C" LIMIT %s
-) AS nearest
-WHERE 1 - distance >= %s ORDER BY distance, name COLLATE "C"
-"""
-_GET = "SELECT name, samples, centroid, metadata FROM {identities} WHERE name_digest = %s"
-_ALL = 'SELECT name, samples, centroid, metadata FROM {identities} ORDER BY name COLLATE "C"'
-_FORGET = "DELETE FROM {identities} WHERE name_digest = %s RETURNING samples"
-_STATS = "SELECT count(*), coalesce(sum(samples), 0)::bigint FROM {identities}"
 
 
 def open_store(options: Options, embedding_dim: int, space: str) -> PgVectorStore:
@@ -151,7 +123,7 @@ class PgVectorStore:
         extra = _json(metadata or {})
         with self._transaction() as connection:
             if not len(vectors):
-                connection.execute(self._sql(_DESCRIBE), [extra, _digest(name)])
+                connection.execute(self._sql(queries.DESCRIBE), [extra, _digest(name)])
                 return 0
             row = self._lock(connection, name, extra)
             return self._add(connection, row, name, vectors, keys)
@@ -159,7 +131,7 @@ class PgVectorStore:
     def _lock(self, connection: Connection[TupleRow], name: str, metadata: Jsonb) -> int:
         """Hold the row of an identity, made when new, until the end of the transaction."""
         zero = SqlVector(np.zeros(self._binding.embedding_dim, np.float32))
-        found = connection.execute(self._sql(_LOCK), [name, _digest(name), zero, metadata])
+        found = connection.execute(self._sql(queries.LOCK), [name, _digest(name), zero, metadata])
         return int(_one(found.fetchone())[0])
 
     def _add(
@@ -173,7 +145,7 @@ class PgVectorStore:
         digests = [_digest(key) for key in keys] if keys is not None else []
         fresh = list(range(len(vectors)))
         if keys is not None:
-            held = connection.execute(self._sql(_HELD_KEYS), [row, digests]).fetchall()
+            held = connection.execute(self._sql(queries.HELD_KEYS), [row, digests]).fetchall()
             fresh = _fresh_rows(digests, {digest for (digest,) in held})
         samples = [
             (row, SqlVector(vectors[i]), *((keys[i], digests[i]) if keys else (None, None)))
@@ -181,9 +153,9 @@ class PgVectorStore:
         ]
         if not samples:
             return 0
-        connection.cursor().executemany(self._sql(_ADD_SAMPLE), samples)
+        connection.cursor().executemany(self._sql(queries.ADD_SAMPLE), samples)
         added = SqlVector(vectors[fresh].sum(axis=0, dtype=np.float64).astype(np.float32))
-        changed = connection.execute(self._sql(_ADD_TO_SUM), [added, len(fresh), row])
+        changed = connection.execute(self._sql(queries.ADD_TO_SUM), [added, len(fresh), row])
         if _one(changed.fetchone())[0] < SMALLEST_SUM:
             raise StoreError(f"the samples of {name!r} cancel out and have no mean direction")
         return len(fresh)
@@ -197,7 +169,9 @@ class PgVectorStore:
         with self._transaction() as connection:
             cursors = [
                 connection.execute(
-                    self._sql(_NEAREST), [SqlVector(vector), top_k, min_similarity], binary=True
+                    self._sql(queries.NEAREST),
+                    [SqlVector(vector), top_k, min_similarity],
+                    binary=True,
                 )
                 for vector in vectors
             ]
@@ -205,22 +179,19 @@ class PgVectorStore:
 
     def get(self, identity: str) -> IdentityRecord | None:
         with self._transaction() as connection:
-            cursor = connection.execute(self._sql(_GET), [_digest(identity)], binary=True)
+            cursor = connection.execute(self._sql(queries.GET), [_digest(identity)], binary=True)
             row = cursor.fetchone()
         return _record(row) if row else None
 
     def identities(self) -> Iterator[IdentityRecord]:
-        with (
-            self._transaction() as connection,
-            connection.cursor(name="identities") as cursor,
-        ):
+        with self._transaction() as connection, connection.cursor("identities") as cursor:
             cursor.itersize = ROWS_AT_ONCE
-            cursor.execute(self._sql(_ALL), binary=True)
+            cursor.execute(self._sql(queries.ALL), binary=True)
             yield from map(_record, cursor)
 
     def forget(self, identity: str) -> Receipt:
         with self._transaction() as connection:
-            row = connection.execute(self._sql(_FORGET), [_digest(identity)]).fetchone()
+            row = connection.execute(self._sql(queries.FORGET), [_digest(identity)]).fetchone()
         return Receipt(identity, row[0] if row else 0, datetime.now(UTC))
 
     def count(self) -> int:
@@ -228,7 +199,7 @@ class PgVectorStore:
 
     def stats(self) -> StoreStats:
         with self._transaction() as connection:
-            identities, samples = _one(connection.execute(self._sql(_STATS)).fetchone())
+            identities, samples = _one(connection.execute(self._sql(queries.STATS)).fetchone())
         return replace(self._binding, identities=identities, samples=samples)
 
     def close(self) -> None:

@@ -1,0 +1,39 @@
+"""What the tests of stores share: small vectors, and how a gallery is opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from facenet.types import Store
+from facenet.vectors import l2_normalize
+
+if TYPE_CHECKING:
+    from facenet.types import Vector
+
+DIM = 4
+SPACE = "space-a"
+
+
+class OpenStore(Protocol):
+    """Opens the same gallery each time it is called, as a new `Store`."""
+
+    def __call__(self, embedding_dim: int = DIM, space: str = SPACE) -> Store: ...
+
+
+def axis(index: int) -> Vector:
+    """The unit vector along one axis."""
+    vector: Vector = np.eye(DIM, dtype=np.float32)[index]
+    return vector
+
+
+def directions(count: int, seed: int = 0) -> Vector:
+    """Random unit vectors, (count, DIM)."""
+    vectors = np.random.default_rng(seed).standard_normal((count, DIM))
+    return l2_normalize(vectors.astype(np.float32))
+
+
+def names(store: Store, probe: Vector, **limits: Any) -> list[str]:
+    """The identities that a search for one probe finds, in its order."""
+    return [match.identity for match in store.search(probe, **limits)[0]]
