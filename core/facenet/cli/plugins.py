@@ -46,7 +46,8 @@ def show(kind: Any, name: str, as_json: bool) -> None:
     click.echo(f"{plugin.ref}\n{info.summary}\nlicence {info.licence}")
     if info.install:
         click.echo(f"install {info.install}")
-    if rows := list(option_rows(schema)):
+    rows = [[cell.replace("`", "") for cell in row] for row in option_rows(schema)]
+    if rows:
         print_table(["option", "value", "default", "meaning"], rows)
     else:
         click.echo("no options")

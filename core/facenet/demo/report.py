@@ -64,9 +64,10 @@ def training_figure(metrics: Path) -> Figure:
     ):
         points = [(int(row["step"]), float(row[key])) for row in rows if row.get(key)]
         target.plot(*zip(*points, strict=True), color=color, label=label, linewidth=1.5)
-        target.set_ylabel(label, color=color)
+        target.set_ylabel(label)
         target.spines["top"].set_visible(False)
     axes.set_ylim(bottom=0)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 

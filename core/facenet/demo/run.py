@@ -126,7 +126,7 @@ def _train_config(settings: DemoSettings, folder: IdentityFolder) -> TrainConfig
                 "val_split": val_split,
                 "augmentations": ["flip", "color", "crop"],
             },
-            "model": {"backbone": "resnet18", "embedding_dim": 128, "margin": 0.2},
+            "model": {"backbone": "resnet18", "embedding_dim": 128, "margin": 0.4},
             "optimizer": {"name": "adamw", "lr": 1e-3},
             "scheduler": {"name": "cosine", "warmup_steps": 20},
             "trainer": {"max_epochs": settings.epochs, "accelerator": "cpu"},

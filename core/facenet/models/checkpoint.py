@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,12 @@ def load_checkpoint(path: Path) -> tuple[EmbeddingNetwork, ModelCard]:
 
 def read_checkpoint(path: Path) -> tuple[ModelCard, dict[str, torch.Tensor]]:
     """Card and network weights of a .ckpt file; builds nothing."""
+    if not zipfile.is_zipfile(path):
+        raise ModelError(f"{path}: not a checkpoint, which is a ZIP archive of torch.save")
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0]
         raise ModelError(f"{path}: not a checkpoint that can be read safely: {reason}") from error
     if not isinstance(content, dict) or CARD_KEY not in content:
         raise ModelError(f"{path}: not a checkpoint written by `facenet train`")

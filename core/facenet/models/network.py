@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import nn
 
@@ -21,6 +23,7 @@ class EmbeddingNetwork(nn.Module):
 
     def __init__(self, backbone: Backbone, embedding_dim: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self._frozen = False
         self.backbone = backbone.module
         self.head = nn.Sequential(
             nn.Dropout(dropout),
@@ -38,8 +41,16 @@ class EmbeddingNetwork(nn.Module):
         return embeddings
 
     def freeze_backbone(self) -> None:
-        """Let only the head learn."""
-        self.backbone.requires_grad_(False)
+        """Let only the head learn: no gradient to the backbone, no new batch statistics in it."""
+        self._frozen = True
+        self.backbone.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """As ever, but a frozen backbone stays in eval mode."""
+        super().train(mode)
+        if self._frozen:
+            self.backbone.eval()
+        return self
 
 
 def build_network(

@@ -12,8 +12,8 @@ def triplet_margin_loss(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean of max(0, margin + s(a, n) - s(a, p)) over T triplets, and the share that is active.
 
-    `embeddings` is (B, D) float of unit length, s is cosine similarity, so that the margin is one of
-    cosine distance (Schroff, Kalenichenko and Philbin 2015, equation 2, up to a factor of 2).
+    `embeddings` is (B, D) float of unit length, s is cosine similarity, so that the margin is
+    one of cosine distance (Schroff, Kalenichenko and Philbin 2015, equation 2, up to a factor of 2).
     Both results are scalars; without triplets the loss is 0 and still has a gradient.
     """
     if len(triplets.anchor) == 0:

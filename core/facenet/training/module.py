@@ -61,13 +61,6 @@ class TripletModule(LightningModule):
             **details,
         )
 
-    def train(self, mode: bool = True) -> TripletModule:
-        """As ever, but a frozen backbone keeps its batch statistics."""
-        super().train(mode)
-        if not self.config.model.train_backbone:
-            self.network.backbone.eval()
-        return self
-
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, S, S) uint8 to (B, D) float of unit length."""
         embeddings: torch.Tensor = self.network(self.to_input(images))

@@ -13,6 +13,7 @@ from pathlib import Path
 import lightning
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from facenet.config import TrainConfig, dump_config
 from facenet.data import FaceDataModule, IdentityFolder, scan_folder
@@ -110,7 +111,7 @@ def _trainer(config: TrainConfig, best: ModelCheckpoint) -> lightning.Trainer:
             check_val_every_n_epoch=config.logging.checkpoint_interval,
             num_sanity_val_steps=0,
         )
-    except (RuntimeError, ValueError) as error:
+    except (MisconfigurationException, RuntimeError, ValueError) as error:
         # What Lightning refuses here is a combination of accelerator, devices and precision.
         raise DeviceError(f"trainer: {str(error).splitlines()[0]}") from error
 

@@ -1,0 +1,7 @@
+"""`python -m facenet` is the command `facenet`."""
+
+import sys
+
+from facenet.cli import main
+
+sys.exit(main())

@@ -1,0 +1,114 @@
+"""Fixtures for all tests: drawn faces, a model trained on them, and the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facenet.cli import main
+from facenet.config import TrainConfig, parse_config
+from facenet.demo.faces import write_faces
+
+# Tests must not differ with what the person who runs them has set.
+for name in [name for name in os.environ if name.startswith(("FACENET_", "PG"))]:
+    del os.environ[name]
+
+IDENTITIES, SAMPLES, IMAGE_SIZE = 12, 6, 32
+REAL_FACES = Path(__file__).parents[2] / "shared" / "data"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one call of the command line gave."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def facenet(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Run `facenet ARGUMENTS...` in this process."""
+
+    def run(*arguments: object) -> Ran:
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        return Ran(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 12 drawn identities with 6 images each."""
+    root = tmp_path_factory.mktemp("faces")
+    write_faces(root, identities=IDENTITIES, samples=SAMPLES, size=48)
+    return root
+
+
+@pytest.fixture
+def train_values(faces: Path, tmp_path: Path) -> dict[str, Any]:
+    """The values of a training configuration that runs in seconds."""
+    return small_training(faces, tmp_path / "run")
+
+
+@pytest.fixture(scope="session")
+def trained(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a finished small training run."""
+    from facenet import train
+
+    output = tmp_path_factory.mktemp("trained")
+    train(parse_config(small_training(faces, output), TrainConfig))
+    return output
+
+
+@pytest.fixture
+def inference_yaml(trained: Path, tmp_path: Path) -> Path:
+    """An inference configuration over the trained bundle and an embedded PostgreSQL."""
+    path = tmp_path / "inference.yaml"
+    path.write_text(f"checkpoint_path: {trained / 'bundle'}\ndevice: cpu\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def orl() -> Path:
+    """The AT&T faces; skips, visibly, where they are not."""
+    return _real_faces("orl")
+
+
+@pytest.fixture(scope="session")
+def lfw() -> Path:
+    """The development-training photos of LFW; skips, visibly, where they are not."""
+    return _real_faces("lfw_devtrain/images")
+
+
+def small_training(faces: Path, output: Path) -> dict[str, Any]:
+    return {
+        "data": {
+            "root": str(faces),
+            "image_size": IMAGE_SIZE,
+            "classes_per_batch": 4,
+            "samples_per_class": 3,
+            "num_workers": 0,
+            "val_split": 0.34,
+        },
+        "model": {"backbone": "resnet18", "embedding_dim": 16},
+        "scheduler": {"warmup_steps": 2},
+        "trainer": {"max_epochs": 2, "accelerator": "cpu", "enable_progress_bar": False},
+        "logging": {"output_dir": str(output), "log_every_n_steps": 1},
+    }
+
+
+def _real_faces(folder: str) -> Path:
+    if not (REAL_FACES / folder).is_dir():
+        pytest.skip(f"real faces are not here: {folder}")
+    return REAL_FACES / folder

@@ -1,0 +1,268 @@
+"""The command line: what people type, what they read, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+
+@pytest.fixture
+def train_yaml(train_values, tmp_path: Path) -> Path:
+    path = tmp_path / "train.yaml"
+    path.write_text(yaml.safe_dump(train_values))
+    return path
+
+
+@pytest.fixture
+def memory_yaml(trained: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "memory.yaml"
+    path.write_text(f"checkpoint_path: {trained / 'bundle'}\ndevice: cpu\nstore: memory\n")
+    return path
+
+
+def test_help_lists_commands_and_installed_frontends(facenet) -> None:
+    ran = facenet("--help")
+    assert ran.code == 0
+    for name in ("train", "evaluate", "search", "forget", "demo", "serve"):
+        assert f"\n  {name} " in ran.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("trian",), ("search",), ("search", "a.jpg", "--top-k", "0"), ("config", "show", "x")],
+)
+def test_a_wrong_command_line_exits_with_2(facenet, arguments) -> None:
+    ran = facenet(*arguments)
+    assert ran.code == 2
+    assert "Error" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_training_evaluating_and_exporting(facenet, train_yaml: Path, tmp_path: Path) -> None:
+    ran = facenet("train", "--config", train_yaml, "--json")
+    assert ran.code == 0, ran.err
+    result = ran.json()
+    assert "12 identities, 72 images" in ran.err
+
+    ran = facenet(
+        "evaluate", "--config", train_yaml, "--checkpoint", result["checkpoint"], "--json"
+    )
+    assert ran.code == 0, ran.err
+    assert ran.json()["auc"] == pytest.approx(result["auc"])
+    table = facenet("evaluate", "--config", train_yaml, "--checkpoint", result["bundle"]).out
+    assert "60 genuine and 216 impostor pairs" in table
+    assert "not supported: needs 300 impostor pairs" in " ".join(table.split())
+
+    script, bundle = tmp_path / "model.ts", tmp_path / "exported"
+    assert facenet("export", "--checkpoint", result["bundle"], "--output", script).code == 0
+    ran = facenet(
+        "export", "--checkpoint", result["checkpoint"], "--output", bundle, "--format", "bundle"
+    )
+    assert ran.code == 0, ran.err
+    assert (bundle / "model.safetensors").is_file()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning")
+def test_a_torchscript_export_gives_the_models_embeddings(facenet, trained: Path, tmp_path) -> None:
+    from facenet.models import load_model
+
+    path = tmp_path / "model.ts"
+    assert facenet("export", "--checkpoint", trained / "bundle", "--output", path).code == 0
+    crops = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    exported = torch.jit.load(path)(torch.from_numpy(crops).permute(0, 3, 1, 2)).numpy()
+    np.testing.assert_allclose(exported, load_model(trained / "bundle").embed(crops), atol=1e-5)
+
+
+def test_a_gallery_from_the_command_line(facenet, inference_yaml: Path, faces: Path) -> None:
+    """On embedded PostgreSQL: every command opens the gallery that the one before it left."""
+    probe = faces / "id-003" / "005.jpg"
+    ran = facenet("populate", "--config", inference_yaml, "--data", faces)
+    assert ran.code == 0, ran.err
+    assert "72 of 72 images added for 12 identities" in ran.out
+    again = facenet("populate", "--config", inference_yaml, "--data", faces, "--json")
+    assert again.json()["report"]["added"] == 0
+    assert again.json()["store"]["samples"] == 72
+
+    ran = facenet("enrol", "someone new", probe, "--config", inference_yaml)
+    assert (ran.code, ran.out) == (0, "someone new: 1 sample added, 1 in all\n")
+    ran = facenet("search", probe, "--config", inference_yaml, "--top-k", 2, "--json")
+    [face] = ran.json()
+    assert len(face["matches"]) == 2
+    assert face["matches"][0]["identity"] == "someone new"
+    assert face["matches"][0]["similarity"] == pytest.approx(1, abs=1e-4)
+    assert "someone new" in facenet("search", probe, "--config", inference_yaml).out
+
+    ran = facenet("forget", "someone new", "--config", inference_yaml)
+    assert ran.code == 0
+    assert "someone new: 1 sample erased" in ran.out
+    ran = facenet("forget", "someone new", "--config", inference_yaml)
+    assert (ran.code, ran.err) == (2, "facenet: 'someone new' is not in the gallery\n")
+    assert (inference_yaml.parent / ".facenet" / "postgres" / "PG_VERSION").is_file()
+
+
+def test_verifying_prints_the_decision_and_its_threshold(facenet, memory_yaml, faces) -> None:
+    photo = faces / "id-000" / "000.jpg"
+    ran = facenet("verify", photo, photo, "--config", memory_yaml)
+    assert ran.out.startswith("match: similarity 1.0000 >= threshold ")
+    assert "calibrated: FAR 0.1 on 216 impostor pairs" in ran.out
+    ran = facenet("verify", photo, photo, "--config", memory_yaml, "--threshold", 1, "--json")
+    assert ran.json()["threshold_origin"] == "given"
+
+
+def test_embedding_a_folder(facenet, memory_yaml: Path, faces: Path, tmp_path: Path) -> None:
+    output = tmp_path / "embeddings.npz"
+    ran = facenet("embed", faces / "id-000", "--config", memory_yaml, "--output", output)
+    assert ran.code == 0, ran.err
+    with np.load(output) as arrays:
+        assert arrays["embeddings"].shape == (6, 16)
+        assert arrays["images"][0] == str(faces / "id-000" / "000.jpg")
+    one = faces / "id-000" / "000.jpg"
+    [entry] = facenet("embed", one, "--config", memory_yaml, "--json").json()
+    assert entry["image"] == str(one)
+    assert len(entry["embedding"]) == 16
+
+
+def test_unreadable_images_are_reported_counted_and_skipped(
+    facenet, memory_yaml: Path, faces: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "people" / "a"
+    root.mkdir(parents=True)
+    whole = (faces / "id-000" / "000.jpg").read_bytes()
+    (root / "good.jpg").write_bytes(whole)
+    (root / "truncated.jpg").write_bytes(whole[:400])
+    for command in (("populate", "--data", root.parent), ("embed", root)):
+        ran = facenet(*command, "--config", memory_yaml)
+        assert ran.code == 0
+        assert "1 images skipped:" in ran.err
+        assert "truncated.jpg: cannot be decoded" in ran.err
+
+
+def test_plugins_are_listed_shown_and_checked(facenet) -> None:
+    rows = facenet("plugins", "--json").json()
+    assert {(row["kind"], row["name"]) for row in rows} >= {
+        ("backbone", "torchvision"),
+        ("miner", "batch_hard"),
+        ("detector", "whole_image"),
+        ("store", "memory"),
+        ("store", "pgvector"),
+        ("frontend", "serve"),
+    }
+    shown = facenet("plugins", "show", "store", "pgvector")
+    assert "facenet-kit[pgvector]" in shown.out
+    assert "sslmode" in shown.out
+    assert "no options" in facenet("plugins", "show", "miner", "batch_hard").out
+    checked = facenet("plugins", "check", "--json")
+    assert checked.code == 0
+    assert {row["error"] for row in checked.json()} == {None}
+
+
+def test_configurations_are_described_and_shown(facenet, train_yaml: Path, tmp_path: Path) -> None:
+    for kind in ("train", "inference", "benchmark"):
+        assert facenet("config", "schema", kind).json()["type"] == "object"
+    ran = facenet("config", "show", "train", "--config", train_yaml, "--set", "seed=7")
+    assert yaml.safe_load(ran.out)["seed"] == 7
+    secret = tmp_path / "secret.yaml"
+    secret.write_text("checkpoint_path: x\ndatabase: {host: db, password: hunter2}\n")
+    ran = facenet("config", "show", "inference", "--config", secret)
+    assert "hunter2" not in ran.out + ran.err
+    assert "host: db" in ran.out
+
+
+def test_the_committed_configurations_load(facenet) -> None:
+    for kind in ("train", "inference", "benchmark"):
+        path = Path(__file__).parents[2] / "configs" / f"{kind}.yaml"
+        assert facenet("config", "show", kind, "--config", path).code == 0
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.root=/nowhere", "facenet: /nowhere: no such folder"),
+        ("data.batch_size=100", "batch_size is 100, but classes_per_batch x samples_per_class is"),
+        ("model.embedding_dim=0", "--set model.embedding_dim: model.embedding_dim: must be"),
+        ("model.embedding_dim=5000", "got 5000"),
+        ("model.backbone=resnet19", "did you mean 'resnet18'"),
+        ("model.backbone=nope/resnet18", "unknown backbone 'nope'"),
+        ("optimizer.nmae=adam", "unknown key, did you mean 'name'?"),
+    ],
+)
+def test_a_wrong_training_request_is_one_line_and_exit_2(
+    facenet, train_yaml: Path, override: str, message: str
+) -> None:
+    ran = facenet("train", "--config", train_yaml, "--set", override)
+    assert ran.code == 2
+    assert message in ran.err
+    assert "Traceback" not in ran.err
+    assert not (train_yaml.parent / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["checkpoint_path=nowhere"], "nowhere: no such checkpoint or bundle"),
+        (["store.host=127.0.0.1", "store.port=1"], "127.0.0.1:1"),
+        (["store=postgres"], "unknown store 'postgres'"),
+        (["detector=yolo"], "unknown detector 'yolo'"),
+        (["frontends.serv={}"], "did you mean 'serve'"),
+    ],
+)
+def test_a_wrong_recognition_request_is_one_line_and_exit_2(
+    facenet, inference_yaml: Path, faces: Path, overrides: list[str], message: str
+) -> None:
+    sets = [part for override in overrides for part in ("--set", override)]
+    if "store.host=127.0.0.1" in overrides:
+        sets = ["--set", "store=pgvector", *sets]
+    ran = facenet("search", faces / "id-000" / "000.jpg", "--config", inference_yaml, *sets)
+    assert ran.code == 2
+    assert message in ran.err
+    assert ran.err.count("\n") == 1
+    assert "Traceback" not in ran.err
+
+
+def test_a_missing_configuration_and_image_are_named(facenet, memory_yaml: Path) -> None:
+    ran = facenet("search", "a.jpg", "--config", "nowhere.yaml")
+    assert ran.code == 2
+    assert "nowhere.yaml: no such configuration file" in ran.err
+    ran = facenet("search", "nowhere.jpg", "--config", memory_yaml)
+    assert (ran.code, ran.err) == (2, "facenet: nowhere.jpg: no such file\n")
+
+
+def test_ctrl_c_while_training_keeps_what_is_finished(train_values, tmp_path: Path) -> None:
+    train_values["trainer"]["max_epochs"] = 500
+    config = tmp_path / "train.yaml"
+    config.write_text(yaml.safe_dump(train_values))
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "facenet", "train", "--config", str(config)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    deadline = time.monotonic() + 120
+    while not last.is_file() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "facenet: interrupted; what was finished is kept" in err
+    assert "Traceback" not in err
+
+    from facenet.models import load_model
+
+    assert load_model(last).embedding_dim == 16
+    assert not (tmp_path / "run" / "bundle").exists()
+
+
+def test_json_output_is_json_alone(facenet, memory_yaml: Path, faces: Path) -> None:
+    ran = facenet("populate", "--config", memory_yaml, "--data", faces, "--json")
+    assert json.loads(ran.out)["report"]["added"] == 72

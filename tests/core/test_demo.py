@@ -1,0 +1,78 @@
+"""The demo end to end, at a small size."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+SMALL = ("--identities", 12, "--samples", 4, "--epochs", 1)
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "out"
+
+
+def test_the_demo_runs_the_whole_loop(facenet, output: Path) -> None:
+    ran = facenet("demo", "--output", output, *SMALL)
+    assert ran.code == 0, ran.err
+    assert "9 identities" in ran.out
+    assert "6 images of 3 identities in PostgreSQL" in ran.out
+    assert {"faces", "bundle", "postgres", "report.html", "inference.yaml"} <= {
+        path.name for path in output.iterdir()
+    }
+
+
+def test_the_report_stands_alone(output: Path) -> None:
+    page = (output / "report.html").read_text()
+    assert page.count("<svg") == 3
+    assert page.count("data:image/jpeg") == 6 * 4
+    assert re.findall(r'(?:src|href)="(?!data:|#)', page) == []
+
+
+def test_the_printed_commands_work(facenet, output: Path) -> None:
+    ran = facenet("demo", "--output", output, *SMALL)
+    commands = [shlex.split(line) for line in ran.out.partition("Next:")[2].strip().splitlines()]
+    assert [command[1] for command in commands] == ["search", "verify", "serve"]
+    for command in commands[:2]:
+        assert facenet(*command[1:]).code == 0
+    assert commands[2] == ["facenet", "serve", "--config", str(output / "inference.yaml")]
+
+
+def test_a_second_run_reuses_what_is_there(facenet, output: Path) -> None:
+    made = {path: path.stat().st_mtime_ns for path in output.rglob("*") if path.is_file()}
+    first = facenet("demo", "--output", output, *SMALL, "--json").json()
+    kept = ("faces", "bundle", "checkpoints")
+    for path, time in made.items():
+        if path.relative_to(output).parts[0] in kept:
+            assert path.stat().st_mtime_ns == time, path
+    assert facenet("demo", "--output", output, *SMALL, "--json").json() == first
+
+
+def test_other_settings_train_again_and_start_a_new_gallery(facenet, output: Path) -> None:
+    before = (output / "bundle" / "config.json").read_text()
+    ran = facenet("demo", "--output", output, *SMALL[:4], "--epochs", 2)
+    assert ran.code == 0, ran.err
+    assert (output / "bundle" / "config.json").read_text() != before
+    assert "6 images of 3 identities in PostgreSQL" in ran.out
+
+
+def test_a_folder_of_ones_own(facenet, faces: Path, tmp_path: Path) -> None:
+    ran = facenet("demo", "--data", faces, "--output", tmp_path / "out", "--epochs", 1, "--json")
+    assert ran.code == 0, ran.err
+    assert not (tmp_path / "out" / "faces").exists()
+    assert 0 <= ran.json()["rank_1"] <= ran.json()["rank_3"] <= 1
+
+
+def test_too_few_identities_are_refused(facenet, faces: Path, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / "few" / name).mkdir(parents=True)
+        for image in sorted((faces / "id-000").iterdir()):
+            (tmp_path / "few" / name / image.name).write_bytes(image.read_bytes())
+    ran = facenet("demo", "--data", tmp_path / "few", "--output", tmp_path / "out")
+    assert ran.code == 2
+    assert "3 identities with 2 or more images; the demo needs at least 8" in ran.err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,164 @@
+"""Bundles and checkpoints: the same embeddings from both, and no damage unnoticed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from facenet.errors import DeviceError, ModelError
+from facenet.models import NetworkSpec, build_network, load_model, resolve_device, save_bundle
+
+
+@pytest.fixture
+def bundle(trained: Path, tmp_path: Path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(trained / "bundle", tmp_path / "bundle"))
+
+
+@pytest.fixture
+def checkpoint(trained: Path) -> Path:
+    return next((trained / "checkpoints").glob("epoch*.ckpt"))
+
+
+@pytest.fixture
+def crops() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+
+
+def test_bundle_and_checkpoint_are_one_model(bundle: Path, checkpoint: Path, crops) -> None:
+    from_bundle, from_checkpoint = load_model(bundle), load_model(checkpoint)
+    np.testing.assert_array_equal(from_bundle.embed(crops), from_checkpoint.embed(crops))
+    assert from_bundle.card.space == from_checkpoint.card.space
+
+
+def test_embeddings_have_unit_length_unless_asked_otherwise(bundle: Path, crops) -> None:
+    model = load_model(bundle)
+    unit, raw = model.embed(crops), model.embed(crops, normalize=False)
+    assert unit.shape == (5, 16)
+    assert unit.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(unit, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(raw / np.linalg.norm(raw, axis=1, keepdims=True), unit, atol=1e-5)
+
+
+def test_an_embedding_does_not_depend_on_its_batch(bundle: Path, crops) -> None:
+    model = load_model(bundle)
+    np.testing.assert_allclose(model.embed(crops[:1]), model.embed(crops)[:1], atol=1e-5)
+
+
+def test_a_bundle_says_everything_needed(bundle: Path) -> None:
+    card = json.loads((bundle / "config.json").read_text())
+    assert card["network"]["backbone"] == "torchvision/resnet18"
+    assert card["preprocessing"]["image_size"] == 32
+    assert card["preprocessing"]["color"] == "rgb"
+    assert card["metrics"]["auc"] > 0.5
+    readme = (bundle / "README.md").read_text()
+    assert card["space"] in readme
+    assert "torchvision/resnet18" in readme
+
+
+def test_a_saved_bundle_loads_as_the_same_model(bundle: Path, tmp_path: Path, crops) -> None:
+    model = load_model(bundle)
+    again = load_model(save_bundle(model.network, model.card, tmp_path / "again"))
+    np.testing.assert_array_equal(model.embed(crops), again.embed(crops))
+    assert again.card == model.card
+
+
+def test_saving_replaces_a_bundle_whole(bundle: Path) -> None:
+    model = load_model(bundle)
+    (bundle / "stale.txt").touch()
+    save_bundle(model.network, model.card, bundle)
+    assert sorted(p.name for p in bundle.iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+    ]
+    assert [p.name for p in bundle.parent.iterdir()] == ["bundle"]
+
+
+def test_changed_weights_are_noticed(bundle: Path) -> None:
+    weights = bundle / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ModelError, match=r"model\.safetensors: SHA-256 differs"):
+        load_model(bundle)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_missing_file_is_named(bundle: Path, name: str) -> None:
+    (bundle / name).unlink()
+    with pytest.raises(ModelError, match=f"not a model bundle, {name} is missing"):
+        load_model(bundle)
+
+
+def test_a_wrong_card_is_named_by_key(bundle: Path) -> None:
+    card = json.loads((bundle / "config.json").read_text())
+    card["preprocessing"]["color"] = "bgr"
+    (bundle / "config.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match=r"config\.json: preprocessing\.color: must be 'rgb'"):
+        load_model(bundle)
+
+
+def test_weights_of_another_architecture_are_refused(bundle: Path) -> None:
+    card = json.loads((bundle / "config.json").read_text())
+    card["network"]["backbone"] = "torchvision/resnet34"
+    (bundle / "config.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match="do not fit torchvision/resnet34"):
+        load_model(bundle)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Malicious:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "pwned",))
+
+    torch.save({"facenet_card": Malicious()}, tmp_path / "bad.ckpt")
+    with pytest.raises(ModelError, match="not a checkpoint that can be read safely"):
+        load_model(tmp_path / "bad.ckpt")
+    assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"text"])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.ckpt").write_bytes(content)
+    with pytest.raises(ModelError, match=r"a\.ckpt: not a checkpoint"):
+        load_model(tmp_path / "a.ckpt")
+
+
+def test_a_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}}, tmp_path / "a.ckpt")
+    with pytest.raises(ModelError, match="not a checkpoint written by `facenet train`"):
+        load_model(tmp_path / "a.ckpt")
+
+
+def test_a_path_to_nothing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="nothing: no such checkpoint or bundle"):
+        load_model(tmp_path / "nothing")
+
+
+def test_crops_of_another_size_are_refused(bundle: Path) -> None:
+    with pytest.raises(ModelError, match=r"takes \(N, 32, 32, 3\) uint8"):
+        load_model(bundle).embed(np.zeros((1, 64, 64, 3), np.uint8))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
+def test_a_gpu_that_is_not_there_is_an_error_never_a_silent_cpu_run() -> None:
+    with pytest.raises(DeviceError, match="'cuda' is not usable here"):
+        resolve_device("cuda")
+    assert resolve_device("cpu").type == "cpu"
+    assert resolve_device("auto").type in ("cpu", "mps")
+
+
+def test_a_frozen_backbone_does_not_learn() -> None:
+    network, _, spec = build_network(
+        NetworkSpec(backbone="resnet18", embedding_dim=8), image_size=32
+    )
+    network.freeze_backbone()
+    learning = {name for name, p in network.named_parameters() if p.requires_grad}
+    assert learning == {"head.1.weight", "head.2.weight", "head.2.bias"}
+    assert spec.backbone == "torchvision/resnet18"

@@ -1,0 +1,169 @@
+"""The Recognizer over the reference store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facenet import Recognizer
+from facenet.config import InferenceConfig, parse_config
+from facenet.errors import ImageError, ModelError, RequestError, StoreError
+from facenet.recognition import embed_files, populate
+
+
+def recognizer_of(trained: Path, **values: object) -> Recognizer:
+    config = {"checkpoint_path": str(trained / "bundle"), "device": "cpu", "store": "memory"}
+    return Recognizer.from_config(parse_config({**config, **values}, InferenceConfig))
+
+
+@pytest.fixture
+def recognizer(trained: Path):
+    with recognizer_of(trained) as opened:
+        yield opened
+
+
+@pytest.fixture
+def photo(faces: Path) -> Path:
+    return faces / "id-000" / "000.jpg"
+
+
+def test_an_image_is_most_similar_to_itself(recognizer: Recognizer, photo: Path) -> None:
+    decision = recognizer.verify(photo, photo)
+    assert decision.similarity == pytest.approx(1, abs=1e-5)
+    assert decision.match
+
+
+def test_path_bytes_pillow_and_array_embed_alike(recognizer: Recognizer, photo: Path) -> None:
+    image = Image.open(photo).convert("RGB")
+    embeddings = recognizer.embed([photo, str(photo), photo.read_bytes(), image, np.asarray(image)])
+    assert embeddings.shape == (5, 16)
+    np.testing.assert_allclose(embeddings, np.tile(embeddings[0], (5, 1)), atol=1e-5)
+
+
+def test_a_decision_says_where_its_threshold_comes_from(trained: Path, photo: Path) -> None:
+    calibrated = recognizer_of(trained)
+    assert calibrated.verify(photo, photo, threshold=0.25).threshold_origin == "given"
+    origin = calibrated.verify(photo, photo).threshold_origin
+    assert origin.startswith("calibrated: FAR 0.1 on 216 impostor pairs")
+    configured = recognizer_of(trained, threshold=0.5)
+    decision = configured.verify(photo, photo)
+    assert (decision.threshold, decision.threshold_origin) == (0.5, "configured")
+
+
+def test_no_threshold_is_invented(trained: Path, photo: Path) -> None:
+    checkpoint = next((trained / "checkpoints").glob("epoch*.ckpt"))
+    uncalibrated = recognizer_of(trained, checkpoint_path=str(checkpoint))
+    with pytest.raises(RequestError, match="has no calibrated threshold"):
+        uncalibrated.verify(photo, photo)
+    assert uncalibrated.verify(photo, photo, threshold=0.1).match
+
+
+@pytest.mark.parametrize("threshold", [1.5, -2.0, float("nan")])
+def test_a_threshold_must_be_a_similarity(recognizer: Recognizer, photo, threshold) -> None:
+    with pytest.raises(RequestError, match="must be a cosine similarity"):
+        recognizer.verify(photo, photo, threshold=threshold)
+
+
+def test_enrolled_people_are_found_and_forgotten(recognizer: Recognizer, faces: Path) -> None:
+    for identity in ("id-000", "id-001", "id-002"):
+        images = sorted((faces / identity).iterdir())
+        enrolment = recognizer.enrol(identity, images[:3], metadata={"source": "test"})
+        assert (enrolment.added, enrolment.samples) == (3, 3)
+    [found] = recognizer.search(faces / "id-001" / "000.jpg", top_k=2)
+    assert len(found.matches) == 2
+    assert found.matches[0].similarity >= found.matches[1].similarity
+    everyone = recognizer.search(faces / "id-001" / "000.jpg", top_k=9)[0].matches
+    assert {match.identity for match in everyone} == {"id-000", "id-001", "id-002"}
+    assert everyone[0].metadata == {"source": "test"}
+
+    assert recognizer.forget("id-001").samples == 3
+    left = recognizer.search(faces / "id-001" / "000.jpg", top_k=9)[0].matches
+    assert {match.identity for match in left} == {"id-000", "id-002"}
+    assert recognizer.forget("id-001").samples == 0
+
+
+def test_enrolling_the_same_image_again_adds_nothing(recognizer: Recognizer, photo: Path) -> None:
+    assert recognizer.enrol("a", [photo]).added == 1
+    again = recognizer.enrol("a", [photo.read_bytes(), photo])
+    assert (again.added, again.samples) == (0, 1)
+
+
+def test_enrolment_is_all_or_nothing(recognizer: Recognizer, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_bytes(photo.read_bytes()[:200])
+    with pytest.raises(ImageError, match=r"bad\.jpg"):
+        recognizer.enrol("a", [photo, tmp_path / "bad.jpg"])
+    assert recognizer.store.count() == 0
+    with pytest.raises(RequestError, match="no image given"):
+        recognizer.enrol("a", [])
+    with pytest.raises(StoreError, match="visible text"):
+        recognizer.enrol(" ", [photo])
+
+
+def test_min_similarity_hides_the_rest(recognizer: Recognizer, photo: Path) -> None:
+    recognizer.enrol("a", [photo])
+    assert recognizer.search(photo, min_similarity=0.99)[0].matches
+    flipped = Image.open(photo).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    assert not recognizer.search(flipped, min_similarity=0.9999)[0].matches
+
+
+def test_populate_takes_a_folder_reports_failures_and_repeats_nothing(
+    recognizer: Recognizer, faces: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tmp_path / "people"
+    for identity in ("id-000", "id-001"):
+        (root / identity).mkdir(parents=True)
+        for image in sorted((faces / identity).iterdir()):
+            (root / identity / image.name).write_bytes(image.read_bytes())
+    (root / "id-001" / "bad.jpg").write_text("no image")
+    seen: list[tuple[int, int]] = []
+    report = populate(recognizer, root, progress=lambda done, total: seen.append((done, total)))
+    assert (report.identities, report.images, report.added) == (2, 13, 12)
+    assert len(report.failures) == 1
+    assert "bad.jpg" in report.failures[0]
+    assert seen[-1] == (13, 13)
+    assert populate(recognizer, root).added == 0
+    assert recognizer.store.stats().samples == 12
+
+
+def test_files_are_embedded_in_order_whatever_the_batch_size(trained: Path, faces: Path) -> None:
+    paths = sorted(faces.rglob("*.jpg"))[:11]
+    reference = recognizer_of(trained).embed(paths)
+    small = recognizer_of(trained, batch_size=4, num_workers=3)
+    batches = list(embed_files(small, paths))
+    assert [len(batch.paths) for batch in batches] == [4, 4, 3]
+    assert [path for batch in batches for path in batch.paths] == paths
+    np.testing.assert_allclose(
+        np.concatenate([b.embeddings for b in batches]), reference, atol=1e-5
+    )
+
+
+def test_raw_embeddings_on_request(trained: Path, photo: Path) -> None:
+    norms = np.linalg.norm(recognizer_of(trained, normalize_embeddings=False).embed([photo]))
+    assert norms != pytest.approx(1, abs=1e-3)
+
+
+def test_another_input_size_is_another_space_without_a_threshold(trained: Path, photo) -> None:
+    resized = recognizer_of(trained, image_size=48)
+    assert resized.model.card.space != recognizer_of(trained).model.card.space
+    with pytest.raises(RequestError, match="no calibrated threshold"):
+        resized.verify(photo, photo)
+
+
+def test_faces_below_the_detection_threshold_are_ignored(trained: Path, photo: Path) -> None:
+    # whole_image scores every face 1, the highest threshold there is.
+    assert len(recognizer_of(trained, detection_threshold=1.0).detect(photo)) == 1
+
+
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no such checkpoint or bundle"):
+        recognizer_of(tmp_path)
+
+
+def test_a_closed_recognizer_opens_its_store_again(trained: Path, photo: Path) -> None:
+    recognizer = recognizer_of(trained)
+    recognizer.enrol("a", [photo])
+    recognizer.close()
+    assert recognizer.store.count() == 0

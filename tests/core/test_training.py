@@ -1,0 +1,184 @@
+"""Training runs, from configuration to bundle."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from facenet import evaluate, train
+from facenet.config import TrainConfig, load_config, parse_config
+from facenet.errors import ConfigError, DataError, DeviceError, ModelError
+from facenet.models import load_model
+from facenet.training import triplet_margin_loss
+from facenet.types import Triplets
+
+
+def run(values: dict[str, Any], *overrides: str):
+    return train(parse_config(values, TrainConfig, overrides=overrides))
+
+
+def curve(values: dict[str, Any], column: str = "train_loss") -> list[float]:
+    path = Path(values["logging"]["output_dir"]) / "metrics.csv"
+    with path.open(newline="") as file:
+        return [float(row[column]) for row in csv.DictReader(file) if row.get(column)]
+
+
+def test_a_run_leaves_its_artifacts(trained: Path) -> None:
+    assert {"config.yaml", "metrics.csv", "checkpoints", "bundle"} <= {
+        path.name for path in trained.iterdir()
+    }
+    assert load_config(trained / "config.yaml", TrainConfig).model.embedding_dim == 16
+    names = sorted(path.name for path in (trained / "checkpoints").iterdir())
+    assert names[-1] == "last.ckpt"
+    assert len(names) == 2
+
+
+def test_the_bundle_carries_a_threshold_and_where_it_comes_from(trained: Path, faces: Path) -> None:
+    calibration = load_model(trained / "bundle").card.calibration
+    assert calibration.far == 0.1
+    assert calibration.impostor_pairs == 216
+    assert str(calibration) == f"FAR 0.1 on 216 impostor pairs of {faces}"
+
+
+def test_evaluate_repeats_the_figures_of_the_run(trained: Path) -> None:
+    config = load_config(trained / "config.yaml", TrainConfig)
+    measured = evaluate(config, trained / "bundle").verification
+    recorded = load_model(trained / "bundle").card.metrics
+    assert measured.figures() == pytest.approx(recorded, nan_ok=True)
+    assert measured.genuine_pairs == 4 * 15
+
+
+def test_the_loss_falls_on_images_it_can_learn_by_heart(train_values) -> None:
+    train_values["data"]["augmentations"] = []
+    run(train_values, "trainer.max_epochs=12")
+    losses = curve(train_values)
+    assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
+
+
+def test_the_same_seed_gives_the_same_curve(train_values, tmp_path: Path) -> None:
+    run(train_values)
+    first = curve(train_values)
+    train_values["logging"]["output_dir"] = str(tmp_path / "again")
+    run(train_values)
+    assert curve(train_values) == pytest.approx(first, abs=1e-6)
+    run(train_values, "seed=1")
+    assert curve(train_values) != pytest.approx(first, abs=1e-6)
+
+
+def test_a_frozen_backbone_keeps_its_weights_and_statistics(train_values) -> None:
+    first, second = (
+        load_model(
+            run(train_values, "model.train_backbone=false", f"trainer.max_epochs={epochs}").bundle
+        ).network.state_dict()
+        for epochs in (1, 2)
+    )
+    for name, tensor in first.items():
+        if name.startswith("backbone."):
+            assert torch.equal(tensor, second[name]), name
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_every_optimizer_trains(train_values, optimizer: str) -> None:
+    run(train_values, f"optimizer.name={optimizer}", "trainer.max_epochs=1")
+    assert np.isfinite(curve(train_values)).all()
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "expected"),
+    [
+        ("null", [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+        ("{name: null, warmup_steps: 2}", [0.01, 0.505, 1.0, 1.0, 1.0, 1.0]),
+        (
+            "{name: multistep, warmup_steps: 0, milestones: [2, 4], gamma: 0.1}",
+            [1.0, 1.0, 0.1, 0.1, 0.01, 0.01],
+        ),
+        ("{name: cosine, warmup_steps: 0, t_max: 4}", [1.0, 0.853553, 0.5, 0.146447, 0.0, 0.0]),
+    ],
+)
+def test_every_scheduler_gives_its_factors(train_values, scheduler: str, expected) -> None:
+    from facenet.training.module import TripletModule
+
+    config = parse_config(train_values, TrainConfig, overrides=[f"scheduler={scheduler}"])
+    module = TripletModule(config)
+    module.trainer = type("Trainer", (), {"estimated_stepping_batches": 6})()
+    scheduling = module.configure_optimizers()
+    seen = []
+    for _ in expected:
+        seen.append(scheduling["optimizer"].param_groups[0]["lr"] / config.optimizer.lr)
+        scheduling["optimizer"].step()
+        scheduling["lr_scheduler"]["scheduler"].step()
+    assert seen == pytest.approx(expected, abs=1e-5)
+
+
+def test_checkpoints_come_at_their_interval_and_the_best_stay(train_values) -> None:
+    run(
+        train_values,
+        "trainer.max_epochs=4",
+        "logging.checkpoint_interval=2",
+        "logging.checkpoint_top_k=2",
+    )
+    folder = Path(train_values["logging"]["output_dir"]) / "checkpoints"
+    epochs = {path.name.partition("-")[0] for path in folder.glob("epoch*")}
+    assert epochs == {"epoch001", "epoch003"}
+
+
+def test_triplet_loss_is_the_formula() -> None:
+    embeddings = torch.nn.functional.normalize(torch.randn(4, 8, dtype=torch.float64), dim=1)
+    triplets = Triplets(torch.tensor([0, 1]), torch.tensor([1, 0]), torch.tensor([2, 3]))
+    loss, active = triplet_margin_loss(embeddings, triplets, 0.3)
+    expected = [
+        max(0.0, float(0.3 + embeddings[a] @ embeddings[n] - embeddings[a] @ embeddings[p]))
+        for a, p, n in ((0, 1, 2), (1, 0, 3))
+    ]
+    assert float(loss) == pytest.approx(np.mean(expected))
+    assert float(active) == np.mean([value > 0 for value in expected])
+
+
+def test_triplet_loss_without_triplets_is_zero_and_has_a_gradient() -> None:
+    embeddings = torch.randn(4, 8, requires_grad=True)
+    none = torch.empty(0, dtype=torch.int64)
+    loss, _ = triplet_margin_loss(embeddings, Triplets(none, none, none), 0.3)
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.count_nonzero(embeddings.grad) == 0
+
+
+@pytest.mark.parametrize(
+    ("override", "error", "message"),
+    [
+        ("data.root=/nowhere", DataError, "/nowhere: no such folder"),
+        ("data.classes_per_batch=9", DataError, "8 training identities are fewer"),
+        ("data.min_images_per_class=7", DataError, "no identity has 7 readable images"),
+        ("model.backbone=resnet81", ConfigError, r"unknown backbone 'resnet81', did you mean"),
+        ("model.backbone=alexnet", ConfigError, "alexnet cannot work at image_size 32"),
+        ("miner=batch_hrd", ConfigError, "unknown miner 'batch_hrd', did you mean 'batch_hard'"),
+        pytest.param(
+            "trainer.accelerator=cuda",
+            DeviceError,
+            "trainer: ",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here"),
+        ),
+    ],
+)
+def test_a_wrong_request_writes_nothing(train_values, override, error, message) -> None:
+    with pytest.raises(error, match=message):
+        run(train_values, override)
+    assert not Path(train_values["logging"]["output_dir"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.backbone=resnet34", "is a torchvision/resnet18, but model.backbone .* resnet34"),
+        ("model.embedding_dim=32", "embedding_dim is 16, but the configuration says 32"),
+    ],
+)
+def test_evaluating_another_architecture_is_refused(trained: Path, override, message) -> None:
+    config = load_config(trained / "config.yaml", TrainConfig, overrides=[override])
+    with pytest.raises(ModelError, match=message):
+        evaluate(config, trained / "bundle")
