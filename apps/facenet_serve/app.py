@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from facenet.errors import ImageError, RequestError
+from facenet.imaging import decode
 from facenet.recognition import Decision, Recognizer
+
+if TYPE_CHECKING:
+    from facenet.types import Image
 
 Base64Image = Annotated[str, Field(description="An image file (JPEG, PNG, ...) in base64.")]
 
@@ -55,8 +59,11 @@ def make_app(recognizer: Recognizer) -> FastAPI:
     return app
 
 
-def _decode(field: str, text: str) -> bytes:
+def _decode(field: str, text: str) -> Image:
+    """The pixels of one field; errors name it."""
     try:
-        return base64.b64decode(text, validate=True)
+        return decode(base64.b64decode(text, validate=True))
     except binascii.Error as error:
         raise ImageError(f"{field}: not valid base64: {error}") from error
+    except ImageError as error:
+        raise ImageError(f"{field}: {error}") from error

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
+from collections.abc import Iterator
 
 import click
 import uvicorn
@@ -28,8 +31,22 @@ class Server:
         config = uvicorn.Config(make_app(self._recognizer), log_level="warning")
         click.echo(f"listening on {self.address} (Ctrl-C stops)", err=True)
         self._recognizer.registry.notify("service_started", name="serve", address=self.address)
-        uvicorn.Server(config).run(sockets=[self._socket])
+        with _signals_end_quietly():
+            uvicorn.Server(config).run(sockets=[self._socket])
         return 0
+
+
+@contextlib.contextmanager
+def _signals_end_quietly() -> Iterator[None]:
+    """uvicorn repeats the signal that stopped it once it has stopped; being asked is no failure."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda *_: None)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _bind(host: str, port: int) -> socket.socket:

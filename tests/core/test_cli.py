@@ -188,8 +188,8 @@ def test_the_committed_configurations_load(facenet) -> None:
     ("override", "message"),
     [
         ("data.root=/nowhere", "facenet: /nowhere: no such folder"),
-        ("data.batch_size=100", "batch_size is 100, but classes_per_batch x samples_per_class is"),
-        ("model.embedding_dim=0", "--set model.embedding_dim: model.embedding_dim: must be"),
+        ("data.batch_size=100", "is 100, but classes_per_batch x samples_per_class is 4 x 3 = 12"),
+        ("model.embedding_dim=0", "--set model.embedding_dim: must be at least 1, got 0"),
         ("model.embedding_dim=5000", "got 5000"),
         ("model.backbone=resnet19", "did you mean 'resnet18'"),
         ("model.backbone=nope/resnet18", "unknown backbone 'nope'"),

@@ -53,11 +53,19 @@ def test_a_second_run_reuses_what_is_there(facenet, output: Path) -> None:
 
 
 def test_other_settings_train_again_and_start_a_new_gallery(facenet, output: Path) -> None:
-    before = (output / "bundle" / "config.json").read_text()
-    ran = facenet("demo", "--output", output, *SMALL[:4], "--epochs", 2)
+    made = [output / "bundle" / "config.json", output / "faces" / "id-000" / "000.jpg"]
+    before = [path.read_bytes() for path in made]
+    ran = facenet("demo", "--output", output, *SMALL, "--seed", 1)
     assert ran.code == 0, ran.err
-    assert (output / "bundle" / "config.json").read_text() != before
+    assert all(path.read_bytes() != old for path, old in zip(made, before, strict=True))
     assert "6 images of 3 identities in PostgreSQL" in ran.out
+
+
+def test_a_folder_that_the_demo_did_not_draw_is_left_alone(facenet, tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    ran = facenet("demo", "--output", tmp_path, *SMALL)
+    assert ran.code == 2
+    assert "not drawn by the demo; choose another --output" in ran.err
 
 
 def test_a_folder_of_ones_own(facenet, faces: Path, tmp_path: Path) -> None:

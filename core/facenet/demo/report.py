@@ -72,12 +72,12 @@ def training_figure(metrics: Path) -> Figure:
 
 
 def _chosen(probes: list[Probe]) -> list[Probe]:
-    """Evenly spread over all probes, but every mistake before any success is left out."""
+    """Successes, evenly spread over all probes, then a few mistakes."""
     wrong = [probe for probe in probes if probe.matches[0].identity != probe.identity]
     right = [probe for probe in probes if probe not in wrong]
     step = max(1, len(right) // PANELS)
-    mistakes = wrong[: PANELS // 4]
-    return (right[::step][: PANELS - len(mistakes)]) + mistakes
+    mistakes = wrong[: max(PANELS // 4, PANELS - len(right))]
+    return right[::step][: PANELS - len(mistakes)] + mistakes
 
 
 def _panel(result: DemoResult, probe: Probe) -> dict[str, Any]:

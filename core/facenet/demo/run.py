@@ -76,14 +76,7 @@ def run_demo(settings: DemoSettings, progress: Progress) -> DemoResult:
     embedded PostgreSQL and search with the other half."""
     root = settings.data or settings.output / "faces"
     if settings.data is None:
-        with progress("drawing faces") as update:
-            write_faces(
-                root,
-                identities=settings.identities,
-                samples=settings.samples,
-                seed=settings.seed,
-                progress=update,
-            )
+        _draw(settings, root, progress)
     with progress("reading images") as update:
         folder = scan_folder(root, min_images=2, progress=update)
     config = _train_config(settings, folder)
@@ -105,6 +98,22 @@ def run_demo(settings: DemoSettings, progress: Progress) -> DemoResult:
         enrolled=_by_identity(gallery),
         probes=probes,
     )
+
+
+def _draw(settings: DemoSettings, root: Path, progress: Progress) -> None:
+    """Draw the faces that are missing; faces of other settings are drawn anew."""
+    wanted = {key: getattr(settings, key) for key in ("identities", "samples", "seed")}
+    drawn = root / "drawn.json"
+    if root.exists():
+        if not drawn.is_file():
+            raise DataError(f"{root}: not drawn by the demo; choose another --output")
+        if json.loads(drawn.read_text(encoding="utf-8")) != wanted:
+            shutil.rmtree(root)
+    if not root.exists():
+        root.mkdir(parents=True)
+        drawn.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
+    with progress("drawing faces") as update:
+        write_faces(root, **wanted, progress=update)
 
 
 def _train_config(settings: DemoSettings, folder: IdentityFolder) -> TrainConfig:

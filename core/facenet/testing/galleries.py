@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from facenet.types import Store
-from facenet.vectors import l2_normalize
 
 if TYPE_CHECKING:
     from facenet.types import Vector
@@ -28,10 +27,18 @@ def axis(index: int) -> Vector:
     return vector
 
 
+def unit(vectors: Any) -> Vector:
+    """(..., D) vectors scaled to unit length."""
+    scaled: Vector = np.asarray(
+        vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), np.float32
+    )
+    return scaled
+
+
 def directions(count: int, seed: int = 0) -> Vector:
     """Random unit vectors, (count, DIM)."""
     vectors = np.random.default_rng(seed).standard_normal((count, DIM))
-    return l2_normalize(vectors.astype(np.float32))
+    return unit(vectors)
 
 
 def names(store: Store, probe: Vector, **limits: Any) -> list[str]:

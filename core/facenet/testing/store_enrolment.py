@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from facenet.errors import StoreError
-from facenet.testing.galleries import DIM, axis, directions, names
+from facenet.testing.galleries import DIM, axis, directions, names, unit
 from facenet.types import Store
-from facenet.vectors import l2_normalize
 
 if TYPE_CHECKING:
     from facenet.types import Vector
@@ -54,7 +53,7 @@ class EnrolmentTests:
         assert store.enrol("ann", np.stack([axis(1), axis(2)]), keys=["a", "b"]) == 1
         record = store.get("ann")
         assert record is not None
-        np.testing.assert_allclose(record.centroid, l2_normalize(axis(0) + axis(2)), atol=1e-6)
+        np.testing.assert_allclose(record.centroid, unit(axis(0) + axis(2)), atol=1e-6)
 
     def test_key_repeated_in_one_call_counts_once(self, store: Store) -> None:
         """If this fails: a key given twice in one call is added twice."""
@@ -89,7 +88,7 @@ class EnrolmentTests:
         assert record is not None
         assert record.samples == 5
         assert record.centroid.dtype == np.float32
-        np.testing.assert_allclose(record.centroid, l2_normalize(samples.sum(axis=0)), atol=1e-6)
+        np.testing.assert_allclose(record.centroid, unit(samples.sum(axis=0)), atol=1e-6)
 
     def test_samples_that_cancel_out_are_refused(self, store: Store) -> None:
         """If this fails: a centroid without direction is stored, and its similarity is NaN."""
@@ -158,5 +157,5 @@ class EnrolmentTests:
         record = store.get("ann")
         assert record is not None
         assert record.samples == store.stats().samples == threads * rounds
-        mean = l2_normalize(samples.reshape(-1, DIM).sum(axis=0))
+        mean = unit(samples.reshape(-1, DIM).sum(axis=0))
         np.testing.assert_allclose(record.centroid, mean, atol=1e-5)

@@ -13,7 +13,7 @@ def triplet_margin_loss(
     """Mean of max(0, margin + s(a, n) - s(a, p)) over T triplets, and the share that is active.
 
     `embeddings` is (B, D) float of unit length, s is cosine similarity, so that the margin is
-    one of cosine distance (Schroff, Kalenichenko and Philbin 2015, equation 2, up to a factor of 2).
+    one of cosine distance (Schroff, Kalenichenko and Philbin 2015, equation 2, halved).
     Both results are scalars; without triplets the loss is 0 and still has a gradient.
     """
     if len(triplets.anchor) == 0:

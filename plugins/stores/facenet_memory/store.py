@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -13,16 +12,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from facenet.errors import StoreError
+from facenet.gallery import (
+    SMALLEST_SUM,
+    checked_embeddings,
+    checked_identity,
+    checked_keys,
+    checked_metadata,
+    fresh_rows,
+)
 from facenet.types import IdentityRecord, Match, Receipt, StoreStats
-from facenet.vectors import checked_embeddings, checked_identity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from facenet.types import Vector
-
-SMALLEST_SUM = 1e-6
-"""Length of a sum of unit vectors below which its direction is rounding noise."""
 
 
 @dataclass
@@ -65,13 +68,10 @@ class MemoryStore:
         keys: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> int:
-        checked_text(checked_identity(identity), "identity")
+        checked_identity(identity)
         vectors = checked_embeddings(embeddings, self._dim)
-        if keys is not None and len(keys) != len(vectors):
-            raise StoreError(f"{len(keys)} keys were given for {len(vectors)} embeddings")
-        for key in keys or ():
-            checked_text(key, "key")
-        extra = checked_metadata(metadata or {})
+        checked_keys(keys, len(vectors))
+        extra = checked_metadata(metadata)
         with self._lock:
             return self._add(identity, vectors, keys, extra)
 
@@ -166,44 +166,6 @@ class MemoryStore:
             centroids = [record.centroid for record in records]
             self._index = _Index(records, np.array(centroids, np.float64).reshape(-1, self._dim))
         return self._index
-
-
-def fresh_rows(keys: Sequence[str], held: set[str]) -> list[int]:
-    """The rows whose key is not held; of a key that is given twice, the first."""
-    first = {key: row for row, key in reversed(list(enumerate(keys))) if key not in held}
-    return sorted(first.values())
-
-
-def checked_text(text: str, what: str) -> str:
-    """Text that can be stored as UTF-8 anywhere; raises `StoreError` for anything else."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise StoreError(f"{what} {text!r}: holds characters that are not Unicode text") from error
-    if "\0" in text:
-        raise StoreError(f"{what} {text!r}: holds a NUL character")
-    return text
-
-
-def checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata as it comes back from JSON; raises `StoreError` for what JSON cannot hold."""
-    try:
-        plain: dict[str, Any] = json.loads(json.dumps(dict(metadata), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise StoreError(f"metadata cannot be kept as JSON: {error}") from error
-    for text in _texts(plain):
-        checked_text(text, "metadata")
-    return plain
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value:
-            yield from _texts(item)
-        if isinstance(value, dict):
-            yield from _texts(list(value.values()))
 
 
 def _match(record: IdentityRecord, similarity: float) -> Match:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,8 +20,15 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
 from facenet.errors import StoreError
+from facenet.gallery import (
+    SMALLEST_SUM,
+    checked_embeddings,
+    checked_identity,
+    checked_keys,
+    checked_metadata,
+    fresh_rows,
+)
 from facenet.types import IdentityRecord, Match, Receipt, StoreStats
-from facenet.vectors import checked_embeddings, checked_identity
 from facenet_pgvector import Options, queries
 from facenet_pgvector.failures import connecting, working
 from facenet_pgvector.schema import Tables, open_gallery
@@ -36,8 +42,6 @@ logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 WAIT_SECONDS = 5
 MAX_CONNECTIONS = 8
 ROWS_AT_ONCE = 1000
-SMALLEST_SUM = 1e-6
-"""Length of a sum of unit vectors below which its direction is rounding noise."""
 
 
 def open_store(options: Options, embedding_dim: int, space: str) -> PgVectorStore:
@@ -118,9 +122,8 @@ class PgVectorStore:
     ) -> int:
         name = checked_identity(identity)
         vectors = checked_embeddings(embeddings, self._binding.embedding_dim)
-        if keys is not None and len(keys) != len(vectors):
-            raise StoreError(f"{len(keys)} keys were given for {len(vectors)} embeddings")
-        extra = _json(metadata or {})
+        checked_keys(keys, len(vectors))
+        extra = Jsonb(checked_metadata(metadata))
         with self._transaction() as connection:
             if not len(vectors):
                 connection.execute(self._sql(queries.DESCRIBE), [extra, _digest(name)])
@@ -146,7 +149,7 @@ class PgVectorStore:
         fresh = list(range(len(vectors)))
         if keys is not None:
             held = connection.execute(self._sql(queries.HELD_KEYS), [row, digests]).fetchall()
-            fresh = _fresh_rows(digests, {digest for (digest,) in held})
+            fresh = fresh_rows(digests, {digest for (digest,) in held})
         samples = [
             (row, SqlVector(vectors[i]), *((keys[i], digests[i]) if keys else (None, None)))
             for i in fresh
@@ -227,20 +230,6 @@ def _record(row: TupleRow) -> IdentityRecord:
 def _digest(text: str) -> bytes:
     """SHA-256 of a text; of any text, so that asking for an impossible name finds nothing."""
     return sha256(text.encode("utf-8", "surrogatepass")).digest()
-
-
-def _fresh_rows(digests: Sequence[bytes], held: set[bytes]) -> list[int]:
-    """The rows whose key is not held; of a key that is given twice, the first."""
-    first = {key: row for row, key in reversed(list(enumerate(digests))) if key not in held}
-    return sorted(first.values())
-
-
-def _json(metadata: Mapping[str, Any]) -> Jsonb:
-    try:
-        json.dumps(dict(metadata), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise StoreError(f"metadata cannot be kept as JSON: {error}") from error
-    return Jsonb(dict(metadata))
 
 
 def _one(row: TupleRow | None) -> TupleRow:

@@ -1,0 +1,89 @@
+"""What every store checks on the way in, so that all of them accept and refuse the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from facenet.errors import StoreError
+
+if TYPE_CHECKING:
+    from facenet.types import Vector
+
+Key = TypeVar("Key", bound=Hashable)
+
+SMALLEST_SUM = 1e-6
+"""Length of a sum of unit vectors below which its direction is rounding noise."""
+
+
+def checked_embeddings(embeddings: Any, dim: int) -> Vector:
+    """What a store may keep: (N, dim) float32 of unit length, from (N, dim) or (dim,) numbers.
+
+    Raises `StoreError` for another dimension, for NaN or infinity, and for a zero vector.
+    """
+    vectors = np.atleast_2d(np.asarray(embeddings, dtype=np.float32))
+    if vectors.ndim != 2 or vectors.shape[1] != dim:
+        raise StoreError(f"embeddings of shape {vectors.shape} do not fit dimension {dim}")
+    if not np.isfinite(vectors).all():
+        raise StoreError("an embedding holds NaN or infinity")
+    if not np.any(vectors, axis=1).all():
+        raise StoreError("an embedding is the zero vector, which has no direction")
+    exact = vectors.astype(np.float64)  # the squares of small and large float32 do not fit it
+    unit = exact / np.linalg.norm(exact, axis=1, keepdims=True)
+    return unit.astype(np.float32)
+
+
+def checked_identity(identity: str) -> str:
+    """An identity name that every store can keep; raises `StoreError` otherwise."""
+    if not identity.strip():
+        raise StoreError(f"identity {identity!r}: must have visible text")
+    return _checked_text(identity, "identity")
+
+
+def checked_keys(keys: Sequence[str] | None, samples: int) -> Sequence[str] | None:
+    """One key for each sample, or None; raises `StoreError` otherwise."""
+    if keys is not None and len(keys) != samples:
+        raise StoreError(f"{len(keys)} keys were given for {samples} embeddings")
+    for key in keys or ():
+        _checked_text(key, "key")
+    return keys
+
+
+def checked_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Metadata as it comes back from JSON; raises `StoreError` for what JSON cannot hold."""
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(dict(metadata or {}), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"metadata cannot be kept as JSON: {error}") from error
+    for text in _texts(plain):
+        _checked_text(text, "metadata")
+    return plain
+
+
+def fresh_rows(keys: Sequence[Key], held: Set[Key]) -> list[int]:
+    """The rows whose key is not held; of a key that is given twice, the first."""
+    first = {key: row for row, key in reversed(list(enumerate(keys))) if key not in held}
+    return sorted(first.values())
+
+
+def _checked_text(text: str, what: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise StoreError(f"{what} {text!r}: holds characters that are not Unicode text") from error
+    if "\0" in text:
+        raise StoreError(f"{what} {text!r}: holds a NUL character")
+    return text
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value:
+            yield from _texts(item)
+        if isinstance(value, dict):
+            yield from _texts(list(value.values()))
