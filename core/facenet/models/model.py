@@ -26,7 +26,7 @@ class EmbeddingModel:
         self, network: EmbeddingNetwork, card: ModelCard, device: torch.device | str = "cpu"
     ) -> None:
         self.device = torch.device(device)
-        self.network = network.eval().to(self.device)
+        self.network = network.eval().requires_grad_(False).to(self.device)
         self.card = card
         self._to_input = pixel_transform(card.preprocessing)
 

