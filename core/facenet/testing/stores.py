@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +13,6 @@ from facenet.errors import StoreError
 from facenet.testing.galleries import DIM, SPACE, OpenStore, axis, directions, names
 from facenet.testing.store_enrolment import EnrolmentTests
 from facenet.types import Store
-
-if TYPE_CHECKING:
-    pass
 
 HOSTILE_NAMES = [
     "Robert'); DROP TABLE faces; --",

@@ -1,0 +1,140 @@
+"""The documentation does what it says: its code blocks run, its links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from facenet.cli import main
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [code for kind, code in BLOCK.findall(page.read_text()) if kind == language]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the README finds it: a clone in which the demo has run, at a small size."""
+    folder = tmp_path_factory.mktemp("workspace")
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    shutil.copy(ROOT / "Makefile", folder)
+    for name in ("pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        assert main(["demo", "--identities", "24", "--samples", "4", "--epochs", "1"]) == 0
+    finally:
+        os.chdir(before)
+    return folder
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    # make would build an environment and run these tests again: it is asked what it would do.
+    script = re.sub(r"^make ", "make -n ", script, flags=re.MULTILINE)
+    script = script.replace("8000", str(free_port()))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_the_readmes_commands_work_in_their_order(workspace: Path) -> None:
+    scripts = blocks(ROOT / "README.md", "bash")
+    assert len(scripts) >= 6
+    output = ""
+    for script in scripts:
+        ran = shell(script, workspace)
+        assert ran.returncode == 0, script + ran.stdout + ran.stderr
+        output += ran.stdout
+    assert '"match":true' in output
+    assert "someone new: 1 sample erased" in output
+    assert (workspace / "artifacts" / "model.ts").is_file()
+
+
+def test_the_readmes_python_works(workspace: Path) -> None:
+    for code in blocks(ROOT / "README.md", "python"):
+        ran = subprocess.run(
+            [sys.executable, "-c", code], cwd=workspace, capture_output=True, text=True
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert "id-000" in ran.stdout
+
+
+def test_the_tutorials_plugin_installs_and_trains(train_values, tmp_path: Path) -> None:
+    from facenet.config import TrainConfig, parse_config
+
+    page = ROOT / "docs" / "plugins.md"
+    module, _ = blocks(page, "python")
+    [project] = blocks(page, "toml")
+    assert tomllib.loads(project)["project"]["entry-points"]["facenet.miners"]
+    source, site = tmp_path / "source", tmp_path / "site"
+    source.mkdir()
+    (source / "random_miner.py").write_text(module)
+    (source / "pyproject.toml").write_text(project)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+        + ["--no-build-isolation", "--target", site, source],
+        check=True,
+    )
+    script = (
+        f"import sys; sys.path.insert(0, {str(site)!r})\n"
+        "from facenet.config import TrainConfig, parse_config\n"
+        "from facenet import train\n"
+        f"values = {train_values!r} | {{'miner': {{'plugin': 'random', 'seed': 3}}}}\n"
+        "print(train(parse_config(values, TrainConfig)).bundle)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert Path(ran.stdout.strip()).is_dir()
+    with pytest.raises(Exception, match="unknown miner 'random'"):
+        parse_config({**train_values, "miner": "random"}, TrainConfig)
+
+
+def test_the_tutorials_suite_passes(tmp_path: Path) -> None:
+    _, suite = blocks(ROOT / "docs" / "plugins.md", "python")
+    (tmp_path / "test_mine.py").write_text(suite)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert ran.returncode == 0, ran.stdout
+    assert re.search(r"\d\d passed", ran.stdout)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_no_code_block_is_in_a_language_that_is_not_tested() -> None:
+    tested = {"README.md": {"bash", "python"}, "plugins.md": {"python", "toml"}}
+    for page in PAGES:
+        languages = {kind for kind, _ in BLOCK.findall(page.read_text())}
+        assert languages <= tested.get(page.name, {"text"}), page
