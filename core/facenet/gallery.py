@@ -32,8 +32,8 @@ def checked_embeddings(embeddings: Any, dim: int) -> Vector:
     if not np.any(vectors, axis=1).all():
         raise StoreError("an embedding is the zero vector, which has no direction")
     exact = vectors.astype(np.float64)  # the squares of small and large float32 do not fit it
-    unit = exact / np.linalg.norm(exact, axis=1, keepdims=True)
-    return unit.astype(np.float32)
+    unit: Vector = (exact / np.linalg.norm(exact, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def checked_identity(identity: str) -> str:

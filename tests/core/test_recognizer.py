@@ -152,6 +152,25 @@ def test_another_input_size_is_another_space_without_a_threshold(trained: Path, 
         resized.verify(photo, photo)
 
 
+def test_a_network_of_one_size_refuses_another(trained: Path, tmp_path: Path) -> None:
+    from facenet.models import (
+        EmbeddingModel,
+        ModelCard,
+        NetworkSpec,
+        Preprocessing,
+        build_network,
+        resized,
+    )
+
+    network, backbone, spec = build_network(
+        NetworkSpec(backbone="vit_b_32", embedding_dim=8), image_size=64
+    )
+    preprocessing = Preprocessing(image_size=64, mean=backbone.mean, std=backbone.std)
+    model = EmbeddingModel(network, ModelCard(space="0", network=spec, preprocessing=preprocessing))
+    with pytest.raises(ModelError, match="image_size 96: this torchvision/vit_b_32 does not take"):
+        resized(model, 96)
+
+
 def test_faces_below_the_detection_threshold_are_ignored(trained: Path, photo: Path) -> None:
     # whole_image scores every face 1, the highest threshold there is.
     assert len(recognizer_of(trained, detection_threshold=1.0).detect(photo)) == 1

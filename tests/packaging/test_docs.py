@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from facenet.cli import main
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PIP_INSTALL = shlex.split("-m pip install --quiet --no-index --no-deps --no-build-isolation")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -96,8 +98,7 @@ def test_the_tutorials_plugin_installs_and_trains(train_values, tmp_path: Path) 
     (source / "random_miner.py").write_text(module)
     (source / "pyproject.toml").write_text(project)
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
-        + ["--no-build-isolation", "--target", site, source],
+        [sys.executable, *PIP_INSTALL, "--target", site, source],
         check=True,
     )
     script = (

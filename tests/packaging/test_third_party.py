@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from textwrap import dedent
 import pytest
 import yaml
 
+PIP_INSTALL = shlex.split("-m pip install --quiet --no-index --no-deps --no-build-isolation")
 FILES = {
     "backbone/pyproject.toml": """
         [build-system]
@@ -106,8 +108,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.parent.mkdir(exist_ok=True)
         path.write_text(dedent(text))
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
-        + ["--no-build-isolation", "--target", target, source / "backbone", source / "store"],
+        [sys.executable, *PIP_INSTALL, "--target", target, source / "backbone", source / "store"],
         check=True,
     )
     return target

@@ -1,4 +1,4 @@
-"""The torchvision backbone: one network of each family in every run, all of them in the slow one."""
+"""The torchvision backbone: one network of each family, and in the slow run all of them."""
 
 from __future__ import annotations
 

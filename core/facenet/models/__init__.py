@@ -4,7 +4,8 @@ from facenet.models.bundle import load_bundle, save_bundle
 from facenet.models.card import Calibration, ModelCard, NetworkSpec, Preprocessing
 from facenet.models.checkpoint import load_checkpoint
 from facenet.models.device import resolve_device
-from facenet.models.model import EmbeddingModel, load_model
+from facenet.models.loading import load_model
+from facenet.models.model import EmbeddingModel, resized
 from facenet.models.network import EmbeddingNetwork, build_network
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "load_bundle",
     "load_checkpoint",
     "load_model",
+    "resized",
     "resolve_device",
     "save_bundle",
 ]

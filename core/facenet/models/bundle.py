@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from facenet.errors import ModelError
 from facenet.models.card import ModelCard
-from facenet.models.model import load_weights
 from facenet.models.network import EmbeddingNetwork, build_network
+from facenet.models.weights import load_weights
 from facenet.validation import config_error
 
 CONFIG, WEIGHTS, README = "config.json", "model.safetensors", "README.md"

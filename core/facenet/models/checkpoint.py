@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from facenet.errors import ModelError
 from facenet.models.card import ModelCard
-from facenet.models.model import embedding_space, load_weights
 from facenet.models.network import EmbeddingNetwork, build_network
+from facenet.models.weights import embedding_space, load_weights
 
 CARD_KEY = "facenet_card"
 """Where a checkpoint keeps the model card, as a dictionary of plain values."""

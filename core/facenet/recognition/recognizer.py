@@ -15,8 +15,7 @@ import numpy as np
 from facenet.config import InferenceConfig
 from facenet.errors import ImageError, RequestError
 from facenet.imaging import ImageSource, crop_face, decode, name_of
-from facenet.models import EmbeddingModel, load_model, resolve_device
-from facenet.models.model import resized
+from facenet.models import EmbeddingModel, load_model, resized, resolve_device
 from facenet.plugins import Registry
 from facenet.recognition.results import Decision, Enrolment, FaceMatches
 from facenet.types import Detector, Face, Receipt, Store
@@ -69,7 +68,7 @@ class Recognizer:
         registry = Registry()
         device = resolve_device(config.device)
         model = load_model(config.checkpoint_path, device)
-        if config.image_size is not None:
+        if config.image_size not in (None, model.card.preprocessing.image_size):
             model = resized(model, config.image_size)
         detector = registry.load("detector", config.detector.plugin).make_from(
             config.detector.options, config_dir=config.config_dir, device=device.type

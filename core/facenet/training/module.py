@@ -14,7 +14,8 @@ from facenet.config import TrainConfig
 from facenet.evaluation import all_pairs, verification
 from facenet.models import ModelCard, NetworkSpec, Preprocessing, build_network
 from facenet.models.checkpoint import CARD_KEY
-from facenet.models.model import embedding_space, pixel_transform
+from facenet.models.model import pixel_transform
+from facenet.models.weights import embedding_space
 from facenet.plugins import Registry
 from facenet.training.loss import triplet_margin_loss
 from facenet.types import Miner

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lightning
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from facenet.config import TrainConfig, dump_config
 from facenet.data import FaceDataModule, IdentityFolder, scan_folder
