@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
+from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,8 +93,16 @@ def next_commands(result: DemoResult) -> list[str]:
     """Three commands that work on what the demo left."""
     config = shlex.quote(str(result.inference_config))
     first, second = (shlex.quote(str(probe.path)) for probe in result.probes[:2])
+    program = shlex.quote(_program())
     return [
-        f"  facenet search --config {config} {first}",
-        f"  facenet verify --config {config} {first} {second}",
-        f"  facenet serve --config {config}",
+        f"  {program} search --config {config} {first}",
+        f"  {program} verify --config {config} {first} {second}",
+        f"  {program} serve --config {config}",
     ]
+
+
+def _program() -> str:
+    """How this command is called here: by its name where the environment is active."""
+    return (
+        "facenet" if shutil.which("facenet") else relpath(Path(sys.executable).parent / "facenet")
+    )
