@@ -18,6 +18,7 @@ from facenet.evaluation import all_pairs
 from facenet.evaluation.figures import (
     GENUINE,
     IMPOSTOR,
+    NEUTRAL,
     histogram_figure,
     new_figure,
     roc_figure,
@@ -66,6 +67,8 @@ def training_figure(metrics: Path) -> Figure:
         target.plot(*zip(*points, strict=True), color=color, label=label, linewidth=1.5)
         target.set_ylabel(label)
         target.spines["top"].set_visible(False)
+        target.spines[:].set_color(NEUTRAL)
+        target.tick_params(color=NEUTRAL)
     axes.set_ylim(bottom=0)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure

@@ -104,13 +104,12 @@ def _draw(settings: DemoSettings, root: Path, progress: Progress) -> None:
     """Draw the faces that are missing; faces of other settings are drawn anew."""
     wanted = {key: getattr(settings, key) for key in ("identities", "samples", "seed")}
     drawn = root / "drawn.json"
-    if root.exists():
-        if not drawn.is_file():
-            raise DataError(f"{root}: not drawn by the demo; choose another --output")
-        if json.loads(drawn.read_text(encoding="utf-8")) != wanted:
-            shutil.rmtree(root)
-    if not root.exists():
-        root.mkdir(parents=True)
+    if root.exists() and not drawn.is_file():
+        raise DataError(f"{root}: not drawn by the demo; choose another --output")
+    if not root.exists() or json.loads(drawn.read_text(encoding="utf-8")) != wanted:
+        for identity in root.glob("id-*"):
+            shutil.rmtree(identity)
+        root.mkdir(parents=True, exist_ok=True)
         drawn.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
     with progress("drawing faces") as update:
         write_faces(root, **wanted, progress=update)
