@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +69,16 @@ def test_the_lazy_names_are_the_public_ones() -> None:
         assert getattr(facenet, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = facenet.nothing
+
+
+def test_a_missing_extra_is_named_instead_of_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "inference.yaml").write_text("checkpoint_path: x\nstore: memory\n")
+    script = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from facenet.cli import main\n"
+        f"sys.exit(main(['embed', 'a.jpg', '--config', {str(tmp_path / 'inference.yaml')!r}]))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert ran.stderr.count("\n") == 1
+    assert "pip install 'facenet-kit[train]'" in ran.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
@@ -10,7 +11,7 @@ from importlib import import_module, metadata
 import click
 
 from facenet.cli.frontend import FrontendCommand
-from facenet.errors import FacenetError
+from facenet.errors import FacenetError, RequestError
 from facenet.plugins import Registry
 
 COMMANDS = (
@@ -63,9 +64,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FacenetError as error:
         click.echo(f"facenet: {error}", err=True)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        extra = _extra_that_brings(error)
+        if extra is None:
+            raise
+        click.echo(
+            f"facenet: {error.name!r} is not installed: pip install 'facenet-kit[{extra}]'",
+            err=True,
+        )
+        return RequestError.exit_code
     except click.ClickException as error:
         error.show()
         return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("facenet: interrupted; what was finished is kept", err=True)
         return INTERRUPTED
+
+
+def _extra_that_brings(error: ModuleNotFoundError) -> str | None:
+    """The extra of our distribution that installs what could not be imported."""
+    missing = (error.name or "").partition(".")[0]
+    for requirement in metadata.requires("facenet-kit") or ():
+        found = re.match(r"([\w-]+).*extra == ['\"](\w+)['\"]", requirement)
+        if found and found[1] == missing and found[2] != "all":
+            return found[2]
+    return None
