@@ -61,6 +61,14 @@ def test_no_threshold_is_invented(trained: Path, photo: Path) -> None:
     assert uncalibrated.verify(photo, photo, threshold=0.1).match
 
 
+def test_boxes_are_in_pixels_of_the_photo(recognizer: Recognizer, photo: Path, tmp_path) -> None:
+    large = tmp_path / "large.jpg"
+    Image.open(photo).resize((640, 480)).save(large)
+    recognizer.enrol("a", [large])
+    [found] = recognizer.search(large)
+    assert found.face.box == recognizer.detect(large)[0].box == (0, 0, 640, 480)
+
+
 @pytest.mark.parametrize("threshold", [1.5, -2.0, float("nan")])
 def test_a_threshold_must_be_a_similarity(recognizer: Recognizer, photo, threshold) -> None:
     with pytest.raises(RequestError, match="must be a cosine similarity"):

@@ -45,7 +45,7 @@ class FaceDataset(Dataset[tuple[torch.Tensor, int]]):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        image = decode(self.samples[index].path, at_least=self.image_size)
+        image = decode(self.samples[index].path)
         face = crop_face(image, whole_image_box(image), self.image_size)
         pixels = torch.from_numpy(face.copy()).permute(2, 0, 1)
         return self.augment(pixels), self.labels[index]

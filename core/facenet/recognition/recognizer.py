@@ -238,7 +238,7 @@ class Recognizer:
         return [face for face in faces if face.score >= self.config.detection_threshold]
 
     def _crops(self, source: ImageSource) -> list[Crop]:
-        image = decode(source, at_least=self.model.card.preprocessing.image_size)
+        image = decode(source)
         crops = []
         for face in self._faces(image):
             pixels = crop_face(image, face.box, self.model.card.preprocessing.image_size)
