@@ -229,6 +229,41 @@ def test_a_wrong_recognition_request_is_one_line_and_exit_2(
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("export", "--format", "bundle"), "kept.txt: is a file; name a folder"),
+        (("export", "--format", "bundle", "folder"), "holds something that is no model bundle"),
+        (("export", "folder"), "folder: is a folder; name a file"),
+        (("export", "kept.txt/model.ts"), "kept.txt: is a file; name a folder"),
+        (("embed",), "must end in .npz"),
+        (("embed", "kept.txt/a.npz"), "kept.txt: is a file; name a folder"),
+        (("demo",), "kept.txt: is a file; name a folder"),
+        (("train",), "kept.txt: is a file; name a folder"),
+    ],
+)
+def test_an_output_never_replaces_what_it_did_not_make(
+    facenet, trained: Path, faces: Path, train_yaml, memory_yaml, tmp_path, arguments, message
+) -> None:
+    command, *rest = arguments
+    (tmp_path / "folder").mkdir()
+    for kept in (tmp_path / "kept.txt", tmp_path / "folder" / "kept.txt"):
+        kept.write_text("precious")
+    place = tmp_path / ("kept.txt" if not rest or rest[-1] == "bundle" else rest.pop())
+    full = {
+        "export": ("--checkpoint", trained / "bundle", "--output", place),
+        "embed": (faces / "id-000", "--config", memory_yaml, "--output", place),
+        "demo": ("--output", place),
+        "train": ("--config", train_yaml, "--set", f"logging.output_dir={place}"),
+    }
+    ran = facenet(command, *rest, *full[command])
+    assert ran.code == 2
+    assert message in ran.err
+    assert "Traceback" not in ran.err
+    assert (tmp_path / "kept.txt").read_text() == "precious"
+    assert (tmp_path / "folder" / "kept.txt").read_text() == "precious"
+
+
 def test_a_missing_configuration_and_image_are_named(facenet, memory_yaml: Path) -> None:
     ran = facenet("search", "a.jpg", "--config", "nowhere.yaml")
     assert ran.code == 2

@@ -9,6 +9,7 @@ import click
 from facenet.cli.options import PATH, config_options, json_option, open_recognizer
 from facenet.cli.output import print_json, print_table, progress, report_skipped
 from facenet.errors import RequestError
+from facenet.paths import checked_output_file
 
 
 @click.command("embed")
@@ -26,6 +27,8 @@ def command(
     """Embed the best face of each image; a folder stands for all images below it."""
     if output is not None and output.suffix != ".npz":
         raise RequestError(f"--output {output}: must end in .npz")
+    if output is not None:
+        checked_output_file(output).parent.mkdir(parents=True, exist_ok=True)
     with open_recognizer(config, overrides) as recognizer:
         import numpy as np
 

@@ -73,6 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             err=True,
         )
         return RequestError.exit_code
+    except OSError as error:
+        # A disk that is full, a folder that may not be written: the machine's answer, not a bug.
+        if error.filename is None:
+            raise
+        click.echo(f"facenet: {error.filename}: {error.strerror}", err=True)
+        return FacenetError.exit_code
     except click.ClickException as error:
         error.show()
         return 2

@@ -21,9 +21,11 @@ def command(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     loaded = load_train_config(config, overrides)
     from facenet.cli.evaluate import print_figures
     from facenet.data import scan_folder
+    from facenet.paths import checked_output_folder
     from facenet.text import count
     from facenet.training import train
 
+    checked_output_folder(loaded.logging.output_dir)
     with progress("reading images") as update:
         folder = scan_folder(
             loaded.data.root, min_images=loaded.data.min_images_per_class, progress=update

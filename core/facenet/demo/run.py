@@ -18,6 +18,7 @@ from facenet.demo.faces import write_faces
 from facenet.errors import DataError
 from facenet.evaluation import rank_k_accuracy
 from facenet.models import load_model
+from facenet.paths import checked_output_folder
 from facenet.recognition import Recognizer, embed_files, populate
 from facenet.training import Evaluation, evaluate_model, train
 from facenet.training.run import BUNDLE, METRICS
@@ -74,6 +75,7 @@ class DemoResult:
 def run_demo(settings: DemoSettings, progress: Progress) -> DemoResult:
     """Draw or read faces, train, measure on unseen identities, enrol half of their images in the
     embedded PostgreSQL and search with the other half."""
+    checked_output_folder(settings.output)
     root = settings.data or settings.output / "faces"
     if settings.data is None:
         _draw(settings, root, progress)

@@ -5,6 +5,7 @@ torch has deprecated TorchScript in favour of torch.export; it is kept for runti
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from pathlib import Path
@@ -16,6 +17,7 @@ from torchvision.transforms import v2
 from facenet.errors import FacenetError
 from facenet.models import EmbeddingModel
 from facenet.models.model import pixel_transform
+from facenet.paths import checked_output_file
 
 MIN_PARITY = 0.9999
 """Lowest cosine similarity between an export's embedding and the eager one, in fp32."""
@@ -45,7 +47,8 @@ def export_torchscript(model: EmbeddingModel, path: Path) -> float:
     module = _WithPreprocessing(model.network, pixel_transform(model.card.preprocessing)).eval()
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (8, 3, size, size), dtype=torch.uint8, generator=generator)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    checked_output_file(path).parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
     partial = path.with_name(f".{path.name}.partial")
     try:
         with torch.inference_mode(), warnings.catch_warnings():
@@ -53,7 +56,8 @@ def export_torchscript(model: EmbeddingModel, path: Path) -> float:
             traced = torch.jit.trace(  # type: ignore[no-untyped-call]
                 module, pixels[:2].to(model.device), check_trace=False
             )
-            traced.save(partial)
+            torch.jit.save(traced, buffer)
+            partial.write_bytes(buffer.getvalue())
             loaded = torch.jit.load(partial, map_location=model.device)  # type: ignore[no-untyped-call]
             exported = loaded(pixels.to(model.device))
             eager = module(pixels.to(model.device))

@@ -14,13 +14,22 @@ from facenet.errors import ModelError
 from facenet.models.card import ModelCard
 from facenet.models.network import EmbeddingNetwork, build_network
 from facenet.models.weights import load_weights
+from facenet.paths import checked_output_folder
 from facenet.validation import config_error
 
 CONFIG, WEIGHTS, README = "config.json", "model.safetensors", "README.md"
 
 
 def save_bundle(network: EmbeddingNetwork, card: ModelCard, folder: Path) -> Path:
-    """Write a bundle; an existing one is replaced only after the new one is whole."""
+    """Write a bundle; an existing one is replaced only after the new one is whole.
+
+    Raises `ModelError` when something that is no bundle stands in its place: that is left alone.
+    """
+    checked_output_folder(folder)
+    if folder.exists() and not (folder / CONFIG).is_file() and any(folder.iterdir()):
+        raise ModelError(
+            f"{folder}: holds something that is no model bundle; choose another folder"
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         new = Path(scratch) / "new"

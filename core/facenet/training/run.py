@@ -20,6 +20,7 @@ from facenet.data import FaceDataModule, IdentityFolder, scan_folder
 from facenet.errors import DeviceError, TrainingError
 from facenet.evaluation import Verification
 from facenet.models import Calibration, load_model, save_bundle
+from facenet.paths import checked_output_folder
 from facenet.training.held_out import Evaluation, evaluate_model
 from facenet.training.module import TripletModule
 from facenet.training.progress import TrainingProgress
@@ -46,7 +47,7 @@ def train(config: TrainConfig, *, folder: IdentityFolder | None = None) -> Train
     is written, `TrainingError` when no checkpoint came of it, and KeyboardInterrupt on Ctrl-C:
     the checkpoints written until then stay.
     """
-    output = config.logging.output_dir
+    output = checked_output_folder(config.logging.output_dir)
     folder = folder or scan_folder(config.data.root, min_images=config.data.min_images_per_class)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = FaceDataModule(config, folder)
