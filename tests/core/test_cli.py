@@ -143,7 +143,7 @@ def test_unreadable_images_are_reported_counted_and_skipped(
     for command in (("populate", "--data", root.parent), ("embed", root)):
         ran = facenet(*command, "--config", memory_yaml)
         assert ran.code == 0
-        assert "1 images skipped:" in ran.err
+        assert "1 image skipped:" in ran.err
         assert "truncated.jpg: cannot be decoded" in ran.err
 
 

@@ -19,6 +19,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_demo_runs_the_whole_loop(facenet, output: Path) -> None:
     ran = facenet("demo", "--output", output, *SMALL)
     assert ran.code == 0, ran.err
+    assert "trained now" in ran.out
     assert "9 identities" in ran.out
     assert "6 images of 3 identities in PostgreSQL" in ran.out
     assert {"faces", "bundle", "postgres", "report.html", "inference.yaml"} <= {
@@ -35,6 +36,7 @@ def test_the_report_stands_alone(output: Path) -> None:
 
 def test_the_printed_commands_work(facenet, output: Path) -> None:
     ran = facenet("demo", "--output", output, *SMALL)
+    assert "trained before, reused" in ran.out
     commands = [shlex.split(line) for line in ran.out.partition("Next:")[2].strip().splitlines()]
     assert [command[1] for command in commands] == ["search", "verify", "serve"]
     for command in commands[:2]:

@@ -47,7 +47,7 @@ def command(
     folder = output or Path("artifacts", f"demo-{data.resolve().name}" if data else "demo")
     settings = DemoSettings(folder, data, identities, samples, epochs, seed=seed)
     result = run_demo(settings, progress)
-    report_skipped("unreadable images", result.folder.unreadable)
+    report_skipped("unreadable image", result.folder.unreadable)
     rows = summary(result)
     report = folder / "report.html"
     write_report(result, rows, report)
@@ -67,6 +67,7 @@ def summary(result: DemoResult) -> list[tuple[str, str]]:
     unseen = len(result.enrolled)
     enrolled = sum(len(paths) for paths in result.enrolled.values())
     rows = [
+        ("model", "trained now" if result.trained_now else "trained before, reused"),
         ("trained on", f"{len(result.folder.identities) - unseen} identities"),
         ("measured on", f"{unseen} identities never seen in training"),
         (

@@ -40,7 +40,7 @@ def command(
         ]
         with progress("embedding") as update:
             batches = list(embed_files(recognizer, paths, update))
-        report_skipped("images", [failure for batch in batches for failure in batch.failures])
+        report_skipped("image", [failure for batch in batches for failure in batch.failures])
         names = [str(path) for batch in batches for path in batch.paths]
         if not names:
             raise RequestError("no image could be embedded")

@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from facenet.text import count
+
 
 def print_json(value: Any) -> None:
     """Print dataclasses, paths, arrays and plain values as JSON."""
@@ -36,10 +38,10 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], title
 
 
 def report_skipped(what: str, reasons: Sequence[str], shown: int = 10) -> None:
-    """Say on standard error what was passed over, one line each."""
+    """Say on standard error what was passed over, one line each; `what` is a noun, singular."""
     if not reasons:
         return
-    click.echo(f"{len(reasons)} {what} skipped:", err=True)
+    click.echo(f"{count(len(reasons), what)} skipped:", err=True)
     for reason in reasons[:shown]:
         click.echo(f"  {reason}", err=True)
     if len(reasons) > shown:

@@ -25,7 +25,7 @@ def command(config: Path, overrides: tuple[str, ...], data: Path, as_json: bool)
     if as_json:
         print_json({"report": report, "store": stats})
         return
-    report_skipped("images", report.failures)
+    report_skipped("image", report.failures)
     click.echo(
         f"{report.added:,} of {report.images:,} images added for {report.identities:,} identities; "
         f"the gallery holds {stats.samples:,} samples of {stats.identities:,} identities"

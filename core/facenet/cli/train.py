@@ -30,7 +30,7 @@ def command(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
         folder = scan_folder(
             loaded.data.root, min_images=loaded.data.min_images_per_class, progress=update
         )
-    report_skipped("unreadable images", folder.unreadable)
+    report_skipped("unreadable image", folder.unreadable)
     click.echo(
         f"{count(len(folder.identities), 'identity', 'identities')}, "
         f"{count(len(folder.samples), 'image')}; "
