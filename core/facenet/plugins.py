@@ -216,23 +216,27 @@ class Registry:
             + "".join(f"; {failure}" for failure in failures)
         )
 
-    @cached_property
-    def observers(self) -> pluggy.HookRelay:
-        """The hooks of all extensions, to be called through `notify`."""
-        manager = new_manager()
-        self._add_extensions(manager)
-        return manager.hook
-
     def notify(self, event: str, **arguments: Any) -> None:
         """Tell every extension what has happened.
 
-        What was done is done: an observer's failure is logged with its traceback and does not
-        make the call that it observed fail.
+        What was done is done: an observer's failure is logged with its traceback. It does not
+        make the call that it observed fail, nor keep the other extensions from being told.
         """
-        try:
-            getattr(self.observers, event)(**arguments)
-        except Exception:
-            logger.exception("an extension failed in %s", event)
+        for ref, hooks in self._observers:
+            try:
+                getattr(hooks, event)(**arguments)
+            except Exception:
+                logger.exception("%s failed in %s", ref, event)
+
+    @cached_property
+    def _observers(self) -> list[tuple[PluginRef, pluggy.HookRelay]]:
+        """Each extension's own hooks: in a shared manager the first failure ends a call."""
+        observers = []
+        for ref, extension in self._extensions:
+            manager = new_manager()
+            manager.register(extension, name=f"extension {ref.qualified_name}")
+            observers.append((ref, manager.hook))
+        return observers
 
     @cached_property
     def _extensions(self) -> list[tuple[PluginRef, Any]]:

@@ -193,6 +193,10 @@ EXTENSIONS = [
         def after_enrol(identity, added):
             print(f"audit: {identity} +{added}")
 
+        @hookimpl
+        def after_forget(receipt):
+            print(f"audit: forgot {receipt}")
+
         @hookimpl(wrapper=True)
         def make_store(embedding_dim):
             made = yield

@@ -239,9 +239,9 @@ def test_an_extension_is_told_what_has_happened(extensions: Environment) -> None
 
 
 def test_an_extension_that_fails_is_logged_and_stops_nobody(extensions: Environment) -> None:
-    result = extensions.run("registry.notify('after_forget', receipt=None)")
-    assert result.stdout.strip() == "None"
-    assert "an extension failed in after_forget" in result.stderr
+    result = extensions.run("registry.notify('after_forget', receipt='Ada')")
+    assert result.stdout.splitlines() == ["audit: forgot Ada", "None"]
+    assert "'clumsy' of acme-clumsy 1.0 failed in after_forget" in result.stderr
     assert "OSError: disk full" in result.stderr
 
 
