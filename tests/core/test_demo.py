@@ -55,12 +55,14 @@ def test_a_second_run_reuses_what_is_there(facenet, output: Path) -> None:
     assert facenet("demo", "--output", output, *SMALL, "--json").json() == first
 
 
-def test_other_settings_train_again_and_start_a_new_gallery(facenet, output: Path) -> None:
+def test_other_settings_train_again_and_start_a_new_gallery(facenet, output: Path, caplog) -> None:
     made = [output / "bundle" / "config.json", output / "faces" / "id-000" / "000.jpg"]
     before = [path.read_bytes() for path in made]
     ran = facenet("demo", "--output", output, *SMALL, "--seed", 1)
     assert ran.code == 0, ran.err
     assert all(path.read_bytes() != old for path, old in zip(made, before, strict=True))
+    assert "postgres-1: the gallery of the model before is kept there" in caplog.text
+    assert (output / "postgres-1" / "PG_VERSION").is_file()
     assert "6 images of 3 identities in PostgreSQL" in ran.out
 
 

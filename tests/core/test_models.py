@@ -70,7 +70,7 @@ def test_a_saved_bundle_loads_as_the_same_model(bundle: Path, tmp_path: Path, cr
 
 def test_saving_replaces_a_bundle_whole(bundle: Path) -> None:
     model = load_model(bundle)
-    (bundle / "stale.txt").touch()
+    (bundle / "README.md").unlink()
     save_bundle(model.network, model.card, bundle)
     assert sorted(p.name for p in bundle.iterdir()) == [
         "README.md",
@@ -78,6 +78,16 @@ def test_saving_replaces_a_bundle_whole(bundle: Path) -> None:
         "model.safetensors",
     ]
     assert [p.name for p in bundle.parent.iterdir()] == ["bundle"]
+
+
+@pytest.mark.parametrize("foreign", ["notes.txt", "config.json"])
+def test_saving_leaves_alone_what_is_not_ours(bundle: Path, tmp_path: Path, foreign: str) -> None:
+    model = load_model(bundle)
+    (bundle / foreign).write_text('{"name": "my project"}')
+    before = {path.name: path.read_bytes() for path in bundle.iterdir()}
+    with pytest.raises(ModelError, match="holds something that is no model bundle"):
+        save_bundle(model.network, model.card, bundle)
+    assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
 
 
 def test_changed_weights_are_noticed(bundle: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -28,6 +30,7 @@ Progress = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 """Opens a progress bar of that name, to be told (done, total)."""
 
 TOP_K = 3
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +156,24 @@ def _train_once(config: TrainConfig, folder: IdentityFolder) -> tuple[bool, Eval
     if state.is_file() and (output / BUNDLE).is_dir():
         if json.loads(state.read_text(encoding="utf-8")).get("fingerprint") == fingerprint:
             return False, evaluate_model(config, load_model(output / BUNDLE), folder)
-        # The gallery belongs to the model that is about to be replaced.
-        shutil.rmtree(output / "postgres", ignore_errors=True)
+        _set_gallery_aside(output)
     state.unlink(missing_ok=True)
     evaluation = train(config, folder=folder).evaluation
     state.write_text(json.dumps({"fingerprint": fingerprint}) + "\n", encoding="utf-8")
     return True, evaluation
+
+
+def _set_gallery_aside(output: Path) -> None:
+    """Keep the gallery of the model that is about to be replaced: people may be enrolled in it."""
+    gallery = output / "postgres"
+    if gallery.exists():
+        kept = next(
+            path
+            for number in itertools.count(1)
+            if not (path := output / f"postgres-{number}").exists()
+        )
+        gallery.rename(kept)
+        logger.warning("%s: the gallery of the model before is kept there", kept)
 
 
 def _fingerprint(config: TrainConfig, folder: IdentityFolder) -> str:
@@ -185,8 +200,7 @@ def _write_inference_config(output: Path) -> Path:
 def _halves(samples: tuple[Sample, ...]) -> tuple[list[Sample], list[Sample]]:
     """Of every identity's images the even ones for the gallery, the odd ones as probes."""
     gallery, queries = [], []
-    for paths in _by_identity(samples).items():
-        identity, images = paths
+    for identity, images in _by_identity(samples).items():
         gallery += [Sample(path, identity) for path in images[::2]]
         queries += [Sample(path, identity) for path in images[1::2]]
     return gallery, queries

@@ -26,7 +26,7 @@ def save_bundle(network: EmbeddingNetwork, card: ModelCard, folder: Path) -> Pat
     Raises `ModelError` when something that is no bundle stands in its place: that is left alone.
     """
     checked_output_folder(folder)
-    if folder.exists() and not (folder / CONFIG).is_file() and any(folder.iterdir()):
+    if folder.exists() and not _may_be_replaced(folder):
         raise ModelError(
             f"{folder}: holds something that is no model bundle; choose another folder"
         )
@@ -66,6 +66,20 @@ def load_bundle(folder: Path) -> tuple[EmbeddingNetwork, ModelCard]:
     network, _, _ = build_network(card.network, image_size=card.preprocessing.image_size)
     load_weights(network, weights, folder / WEIGHTS, card.network.backbone)
     return network, card
+
+
+def _may_be_replaced(folder: Path) -> bool:
+    """Whether a folder is empty, or holds one of our bundles and nothing beside it."""
+    names = {path.name for path in folder.iterdir()}
+    if not names:
+        return True
+    if names - {CONFIG, WEIGHTS, README} or CONFIG not in names:
+        return False
+    try:
+        ModelCard.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
+    except ValidationError:
+        return False
+    return True
 
 
 def _sha256(path: Path) -> str:
