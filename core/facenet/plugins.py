@@ -261,4 +261,5 @@ def architectures(plugin: Plugin) -> list[str]:
     except PluginError:
         raise
     except Exception as error:
+        # Whatever a stranger's hook raises, it is that plugin's failure alone.
         raise BrokenPlugin(f"{plugin.ref}: list_architectures() raised {named(error)}") from error

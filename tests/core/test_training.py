@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 
 from facenet import evaluate, train
 from facenet.config import TrainConfig, load_config, parse_config
-from facenet.errors import ConfigError, DataError, DeviceError, ModelError
+from facenet.errors import ConfigError, DataError, DeviceError, ModelError, TrainingError
 from facenet.models import load_model
 from facenet.training import triplet_margin_loss
 from facenet.types import Triplets
@@ -169,6 +170,55 @@ def test_a_wrong_request_writes_nothing(train_values, override, error, message) 
     with pytest.raises(error, match=message):
         run(train_values, override)
     assert not Path(train_values["logging"]["output_dir"]).exists()
+
+
+@pytest.mark.parametrize("override", ["seed=5", "data.val_split=0.9"])
+def test_evaluating_identities_that_were_trained_on_is_refused(trained: Path, override) -> None:
+    config = load_config(trained / "config.yaml", TrainConfig, overrides=[override])
+    for model in (trained / "bundle", trained / "checkpoints" / "last.ckpt"):
+        with pytest.raises(ModelError, match=r"another split .* set seed=0, data.val_split=0.34"):
+            evaluate(config, model)
+
+
+def test_evaluating_on_other_data_is_allowed(trained: Path, faces: Path, tmp_path: Path) -> None:
+    shutil.copytree(faces, tmp_path / "other")
+    overrides = [f"data.root={tmp_path / 'other'}", "seed=5"]
+    config = load_config(trained / "config.yaml", TrainConfig, overrides=overrides)
+    assert evaluate(config, trained / "bundle").verification.genuine_pairs == 60
+
+
+def test_divergence_is_said_to_be_one(train_values) -> None:
+    with pytest.raises(TrainingError, match=r"training diverged before step \d+.*lower optimizer"):
+        run(train_values, "optimizer.lr=1e30", "scheduler=null")
+
+
+def test_a_validation_without_both_kinds_of_pairs_says_what_to_raise(train_values) -> None:
+    with pytest.raises(DataError, match=r"validation on .* both kinds .*limit_val_batches"):
+        run(
+            train_values,
+            "trainer.limit_val_batches=1",
+            "data.classes_per_batch=2",
+            "data.samples_per_class=2",
+        )
+
+
+def test_an_interval_that_keeps_no_checkpoint_is_refused_at_load(train_values) -> None:
+    with pytest.raises(
+        ConfigError, match=r"checkpoint_interval: is 3, more than trainer\.max_epochs"
+    ):
+        run(train_values, "logging.checkpoint_interval=3")
+
+
+def test_last_is_the_last_run(train_values) -> None:
+    for seed in (0, 1):
+        result = run(train_values, f"seed={seed}", "trainer.max_epochs=1")
+    names = [path.name for path in result.checkpoint.parent.glob("last*")]
+    assert names == ["last.ckpt"]
+    last, best = (
+        load_model(path).card.space
+        for path in (result.checkpoint.parent / "last.ckpt", result.checkpoint)
+    )
+    assert last == best
 
 
 @pytest.mark.parametrize(

@@ -154,3 +154,11 @@ class TrainConfig(Section):
     )
     trainer: TrainerConfig = Field(default_factory=TrainerConfig)
     logging: LoggingConfig = Field(default_factory=LoggingConfig)
+
+    @model_validator(mode="after")
+    def _a_checkpoint_is_written(self) -> Self:
+        interval, epochs = self.logging.checkpoint_interval, self.trainer.max_epochs
+        if interval > epochs:
+            text = f"is {interval}, more than trainer.max_epochs ({epochs}): nothing would be kept"
+            raise wrong_key((("logging", "checkpoint_interval"), text))
+        return self

@@ -14,11 +14,12 @@ import torch
 from torch import nn
 from torchvision.transforms import v2
 
-from facenet.errors import FacenetError
+from facenet.errors import FacenetError, RequestError
 from facenet.models import EmbeddingModel
 from facenet.models.model import pixel_transform
 from facenet.paths import checked_output_file
 
+SUFFIXES = (".ts", ".pt")
 MIN_PARITY = 0.9999
 """Lowest cosine similarity between an export's embedding and the eager one, in fp32."""
 
@@ -40,9 +41,12 @@ def export_torchscript(model: EmbeddingModel, path: Path) -> float:
     """Write a TorchScript file; return its parity, the lowest cosine to the eager embeddings.
 
     The file maps (N, 3, S, S) uint8 RGB to (N, D) float32 of unit length, preprocessing included.
+    `path` must end in .ts or .pt, so that no other file is replaced by mistake (`RequestError`).
     It appears under its name only when its parity is at least `MIN_PARITY`; otherwise
     `FacenetError` is raised.
     """
+    if path.suffix not in SUFFIXES:
+        raise RequestError(f"{path}: a TorchScript file must end in {' or '.join(SUFFIXES)}")
     size = model.card.preprocessing.image_size
     module = _WithPreprocessing(model.network, pixel_transform(model.card.preprocessing)).eval()
     generator = torch.Generator().manual_seed(0)

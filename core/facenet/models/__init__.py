@@ -1,7 +1,7 @@
 """The embedding network, and the two forms in which a trained one is kept."""
 
 from facenet.models.bundle import load_bundle, save_bundle
-from facenet.models.card import Calibration, ModelCard, NetworkSpec, Preprocessing
+from facenet.models.card import Calibration, ModelCard, NetworkSpec, Preprocessing, Split
 from facenet.models.checkpoint import load_checkpoint
 from facenet.models.device import resolve_device
 from facenet.models.loading import load_model
@@ -15,6 +15,7 @@ __all__ = [
     "ModelCard",
     "NetworkSpec",
     "Preprocessing",
+    "Split",
     "build_network",
     "load_bundle",
     "load_checkpoint",

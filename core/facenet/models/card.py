@@ -31,6 +31,18 @@ class Preprocessing(_Record):
     alignment: Literal["none"] = "none"
 
 
+class Split(_Record):
+    """Which identities a model was trained on: what `split_identities` was given.
+
+    `folder_sha256` is the digest of the folder's absolute path, which a bundle need not tell.
+    """
+
+    folder_sha256: str
+    seed: int
+    val_split: float
+    min_images_per_class: int
+
+
 class Calibration(_Record):
     """A similarity threshold and the false accept rate it was measured to have."""
 
@@ -52,6 +64,7 @@ class ModelCard(_Record):
     network: NetworkSpec
     preprocessing: Preprocessing
     weights_sha256: str | None = None
+    split: Split | None = None
     calibration: Calibration | None = None
     metrics: dict[str, float | None] = Field(default_factory=dict)
     licence: str | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from facenet.config import TrainConfig
 from facenet.data import FaceDataset, IdentityFolder, Sample, scan_folder, split_identities
 from facenet.errors import ModelError
 from facenet.evaluation import Verification, all_pairs, verification
-from facenet.models import EmbeddingModel, ModelCard, load_model, resolve_device
+from facenet.models import EmbeddingModel, ModelCard, Split, load_model, resolve_device
 
 if TYPE_CHECKING:
     from facenet.types import Vector
@@ -38,11 +40,13 @@ def evaluate(config: TrainConfig, checkpoint: str | Path) -> Evaluation:
     """Measure a checkpoint or bundle on the validation identities of `config`.
 
     The split is the one that training with this configuration makes. Raises `ModelError` when the
-    model's network is not the one that the configuration describes.
+    model's network is not the one that the configuration describes, or when it was trained on
+    another split of the same folder: some of the identities would not be unseen.
     """
     device = resolve_device(_DEVICES.get(config.trainer.accelerator, config.trainer.accelerator))
     model = load_model(checkpoint, device)
     _refuse_another_network(config, model.card, Path(checkpoint))
+    _refuse_trained_identities(config, model.card, Path(checkpoint))
     folder = scan_folder(config.data.root, min_images=config.data.min_images_per_class)
     return evaluate_model(config, model, folder)
 
@@ -73,4 +77,26 @@ def _refuse_another_network(config: TrainConfig, card: ModelCard, path: Path) ->
         raise ModelError(
             f"{path}: embedding_dim is {card.network.embedding_dim}, "
             f"but the configuration says {config.model.embedding_dim}"
+        )
+
+
+def split_of(config: TrainConfig) -> Split:
+    """The record of a configuration's split, kept in the card of what it trains."""
+    data = config.data
+    return Split(
+        folder_sha256=hashlib.sha256(os.fsencode(data.root.resolve())).hexdigest(),
+        seed=config.seed,
+        val_split=data.val_split,
+        min_images_per_class=data.min_images_per_class,
+    )
+
+
+def _refuse_trained_identities(config: TrainConfig, card: ModelCard, path: Path) -> None:
+    wanted, trained = split_of(config), card.split
+    if trained is not None and trained.folder_sha256 == wanted.folder_sha256 and trained != wanted:
+        raise ModelError(
+            f"{path}: was trained on another split of {config.data.root}, so that it has seen "
+            f"some of the identities to be measured; set seed={trained.seed}, "
+            f"data.val_split={trained.val_split:g} and "
+            f"data.min_images_per_class={trained.min_images_per_class} as in its training"
         )

@@ -11,12 +11,14 @@ from lightning import LightningModule
 from torch import nn
 
 from facenet.config import TrainConfig
+from facenet.errors import DataError, TrainingError
 from facenet.evaluation import all_pairs, verification
 from facenet.models import ModelCard, NetworkSpec, Preprocessing, build_network
 from facenet.models.checkpoint import CARD_KEY
 from facenet.models.model import pixel_transform
 from facenet.models.weights import embedding_space
 from facenet.plugins import Registry
+from facenet.training.held_out import split_of
 from facenet.training.loss import triplet_margin_loss
 from facenet.types import Miner
 
@@ -52,14 +54,14 @@ class TripletModule(LightningModule):
         self.to_input = pixel_transform(self.preprocessing)
         self._validation: list[tuple[torch.Tensor, torch.Tensor]] = []
 
-    def card(self, **details: Any) -> ModelCard:
+    def card(self) -> ModelCard:
         """The card of the network as it is now."""
         return ModelCard(
             space=embedding_space(self.network.state_dict(), self.preprocessing),
             network=self.spec,
             preprocessing=self.preprocessing,
+            split=split_of(self.config),
             licence=self.licence,
-            **details,
         )
 
     def embed(self, images: torch.Tensor) -> torch.Tensor:
@@ -84,10 +86,18 @@ class TripletModule(LightningModule):
         embeddings = torch.cat([embedding for embedding, _ in self._validation]).numpy()
         labels = torch.cat([label for _, label in self._validation]).numpy()
         self._validation.clear()
-        similarity, genuine = all_pairs(embeddings, labels)
-        if self.trainer.sanity_checking or not (np.any(genuine) and not np.all(genuine)):
-            return
-        result = verification(similarity, genuine)
+        if not np.isfinite(embeddings).all():
+            raise TrainingError(
+                f"training diverged before step {self.global_step}: embeddings are not numbers; "
+                f"lower optimizer.lr (it is {self.config.optimizer.lr:g})"
+            )
+        try:
+            result = verification(*all_pairs(embeddings, labels))
+        except DataError as error:
+            raise DataError(
+                f"validation on {len(labels)} images: {error}; raise trainer.limit_val_batches "
+                "or data.val_split"
+            ) from error
         point = result.decision_point()
         self.log("val_auc", result.auc, prog_bar=True)
         self.log("val_accuracy", result.accuracy)

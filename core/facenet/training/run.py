@@ -61,6 +61,7 @@ def train(config: TrainConfig, *, folder: IdentityFolder | None = None) -> Train
         save_top_k=config.logging.checkpoint_top_k,
         every_n_epochs=config.logging.checkpoint_interval,
         save_last=True,
+        enable_version_counter=False,  # last.ckpt is that of the last run, never last-v1.ckpt
     )
     with _quiet_lightning():
         trainer = _trainer(config, best)

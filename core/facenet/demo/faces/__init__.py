@@ -72,6 +72,6 @@ def _save_whole(picture: Image.Image, path: Path) -> None:
         with os.fdopen(handle, "wb") as file:
             picture.save(file, "JPEG", quality=92)
         os.replace(name, path)
-    except BaseException:
+    except BaseException:  # Ctrl-C too must leave no partial file
         Path(name).unlink(missing_ok=True)
         raise
