@@ -11,7 +11,7 @@ wraps a `make_*` hook with ``hookimpl(wrapper=True)``. All hooks exist since con
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -41,8 +41,10 @@ def make_backbone(options: Any, architecture: str, pretrained: bool, image_size:
 
 
 @hookspec(firstresult=True)
-def make_miner(options: Any) -> Miner:
-    """Build a triplet miner. Called once for each training run."""
+def make_miner(options: Any, progress: Callable[[], float]) -> Miner:
+    """Build a triplet miner. Called once for each training run.
+
+    `progress()` says at any time what share of the run is done, in 0..1."""
 
 
 @hookspec(firstresult=True)

@@ -64,18 +64,36 @@ class Backbone:
 
 
 class Triplets(NamedTuple):
-    """Index tensors of equal length T into a batch, dtype int64; T may be 0."""
+    """Index tensors of equal length T into a batch, dtype int64; T may be 0.
+
+    Where `valid` is given, (T,) bool, only its rows that are True are triplets. With it a miner
+    can answer in a length that it knows beforehand, so that no GPU waits for the host.
+    """
 
     anchor: torch.Tensor
     positive: torch.Tensor
     negative: torch.Tensor
+    valid: torch.Tensor | None = None
+
+    def compact(self) -> Triplets:
+        """The valid rows alone."""
+        if self.valid is None:
+            return self
+        return Triplets(*(index[self.valid] for index in self[:3]))
 
 
 class Miner(Protocol):
     """Chooses triplets: never a negative of the anchor's label, never anchor == positive."""
 
-    def __call__(self, embeddings: torch.Tensor, labels: torch.Tensor) -> Triplets:
-        """Mine (B, D) float embeddings with (B,) int64 labels; empty when no triplet exists."""
+    def __call__(
+        self, embeddings: torch.Tensor, labels: torch.Tensor, similarity: torch.Tensor
+    ) -> Triplets:
+        """Mine (B, D) unit-length float embeddings with (B,) int64 labels.
+
+        `similarity` is (B, B) float, embeddings @ embeddings.T: the one matrix that the loss uses
+        too; it must not be changed. No argument carries a gradient. No valid triplet when none
+        exists.
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)

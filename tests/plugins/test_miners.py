@@ -13,7 +13,13 @@ from facenet.types import Miner
 
 @pytest.fixture(scope="module")
 def batch_hard() -> Miner:
-    return Registry().load("miner", "batch_hard").make_from({})
+    mine = Registry().load("miner", "batch_hard").make_from({}, progress=lambda: 0.0)
+
+    def of(embeddings, labels):
+        unit = torch.nn.functional.normalize(embeddings, dim=1)
+        return mine(unit, labels, unit @ unit.T)
+
+    return of
 
 
 @st.composite
@@ -27,7 +33,7 @@ def batches(draw):
 @settings(deadline=None)
 def test_triplets_are_valid_and_complete(batch_hard: Miner, batch) -> None:
     embeddings, labels = batch
-    anchor, positive, negative = batch_hard(embeddings, labels)
+    anchor, positive, negative = batch_hard(embeddings, labels)[:3]
     assert anchor.dtype == torch.int64
     assert torch.equal(labels[anchor], labels[positive])
     assert not (anchor == positive).any()
@@ -45,7 +51,9 @@ def test_triplets_are_valid_and_complete(batch_hard: Miner, batch) -> None:
 def test_batch_hard_equals_brute_force(batch_hard: Miner, batch) -> None:
     embeddings, labels = batch
     unit = torch.nn.functional.normalize(embeddings, dim=1).double()
-    for a, p, n in zip(*(index.tolist() for index in batch_hard(embeddings, labels)), strict=True):
+    for a, p, n in zip(
+        *(index.tolist() for index in batch_hard(embeddings, labels)[:3]), strict=True
+    ):
         others = [i for i in range(len(labels)) if i != a]
         hardest_positive = min(unit[a] @ unit[i] for i in others if labels[i] == labels[a])
         hardest_negative = max(unit[a] @ unit[i] for i in others if labels[i] != labels[a])
@@ -56,4 +64,4 @@ def test_batch_hard_equals_brute_force(batch_hard: Miner, batch) -> None:
 @pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2], [0]])
 def test_a_batch_without_triplets_gives_none(batch_hard: Miner, labels: list[int]) -> None:
     triplets = batch_hard(torch.randn(len(labels), 4), torch.tensor(labels))
-    assert [len(index) for index in triplets] == [0, 0, 0]
+    assert [len(index) for index in triplets[:3]] == [0, 0, 0]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    BaseModel,
+    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    SerializerFunctionWrapHandler,
+    model_serializer,
     model_validator,
 )
 
@@ -23,7 +27,7 @@ MAX_EMBEDDING_DIM = 4000
 EmbeddingDim = Annotated[int, Field(ge=1, le=MAX_EMBEDDING_DIM)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
-Augmentation = Literal["flip", "color", "crop", "rotation"]
+Augmentation = Literal["flip", "color", "crop", "rotation", "blur", "jpeg"]
 Precision = Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true"]
 
 
@@ -40,6 +44,9 @@ class DataConfig(Section):
     samples_per_class: int = Field(4, ge=2, description="K: images of each identity in a batch.")
     val_split: Fraction = Field(0.2, description="Share of identities held out for validation.")
     shuffle: bool = Field(True, description="Draw new batches each epoch; false: the same ones.")
+    val_images_per_class: int | None = Field(
+        20, ge=2, description="Most images of an identity in validation pairs; null: all."
+    )
     min_images_per_class: int = Field(2, ge=2, description="Identities with fewer are left out.")
     augmentations: tuple[Augmentation, ...] = Field(
         ("flip", "color", "crop"), description="Random changes to training images, in this order."
@@ -76,7 +83,12 @@ class ModelConfig(Section):
     embedding_dim: EmbeddingDim = Field(128, description="Length of an embedding.")
     pretrained: bool = Field(False, description="Start from the library's pretrained weights.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout before the embedding layer.")
-    margin: PositiveFloat = Field(0.2, description="Triplet margin, in cosine distance.")
+    margin: PositiveFloat | Literal["soft"] = Field(
+        0.2, description="Triplet margin in units of `distance`; soft: softplus without margin."
+    )
+    distance: Literal["cosine", "euclidean"] = Field(
+        "cosine", description="Between embeddings of unit length: 0 to 2 either way."
+    )
     train_backbone: bool = Field(True, description="false: only the embedding layer learns.")
 
 
@@ -112,8 +124,12 @@ class TrainerConfig(Section):
 
     max_epochs: PositiveInt = Field(20, description="Passes over the training identities.")
     devices: PositiveInt | Literal["auto"] = Field(1, description="How many devices.")
+    num_nodes: PositiveInt = Field(1, description="How many machines.")
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = Field(
         "auto", description="Kind of device."
+    )
+    strategy: Literal["auto", "ddp", "ddp_spawn"] = Field(
+        "auto", description="How processes are started; auto: `ddp` where there are several."
     )
     precision: Precision = Field("32-true", description="Arithmetic of the network.")
     accumulate_grad_batches: PositiveInt = Field(1, description="Batches for each step.")
@@ -128,17 +144,47 @@ class TrainerConfig(Section):
     enable_progress_bar: bool = Field(True, description="Show progress while training.")
 
 
+class LoggerConfig(BaseModel):
+    """A logger: a bare name, or a mapping of `name` and the arguments of its class."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(min_length=1, description="csv, tensorboard or a class of Lightning's.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_bare_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler) -> Any:
+        return handler(self) if self.model_extra else self.name
+
+
 class LoggingConfig(Section):
     """Where a run's artifacts go and which checkpoints stay."""
 
     output_dir: Path = Field(Path("artifacts/train"), description="Folder of the run.")
     checkpoint_interval: PositiveInt = Field(1, description="Epochs between checkpoints.")
     checkpoint_top_k: PositiveInt = Field(1, description="How many best checkpoints stay.")
-    monitor: Literal["val_auc", "val_accuracy", "val_tar_at_far"] = Field(
+    monitor: Literal["val_auc", "val_accuracy", "val_tar_at_far", "val_eer"] = Field(
         "val_auc", description="The figure that says which checkpoint is best."
     )
-    mode: Literal["max", "min"] = Field("max", description="Whether larger is better.")
+    mode: Literal["max", "min"] = Field("max", description="min for val_eer, max for the others.")
     log_every_n_steps: PositiveInt = Field(10, description="Steps between rows of metrics.csv.")
+    loggers: tuple[LoggerConfig, ...] = Field(
+        (LoggerConfig(name="csv"), LoggerConfig(name="tensorboard")),
+        description="`csv`, `tensorboard`, or Lightning logger classes, by name or as a mapping "
+        "of `name` and the class's own arguments.",
+    )
+
+    @model_validator(mode="after")
+    def _mode_fits_monitor(self) -> Self:
+        right = "min" if self.monitor == "val_eer" else "max"
+        if self.mode != right:
+            text = f"is {self.mode!r}, but the best {self.monitor} is its {right}imum: {right!r}"
+            raise wrong_key((("mode",), text))
+        return self
 
 
 class TrainConfig(Section):
@@ -151,6 +197,9 @@ class TrainConfig(Section):
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig)
     scheduler: SchedulerConfig | None = Field(
         default_factory=SchedulerConfig, description="null: constant learning rate."
+    )
+    watchdog: Literal["off", "warn", "stop"] = Field(
+        "warn", description="What to do when training collapses or stands still."
     )
     trainer: TrainerConfig = Field(default_factory=TrainerConfig)
     logging: LoggingConfig = Field(default_factory=LoggingConfig)

@@ -50,7 +50,9 @@ class TripletModule(LightningModule):
         if not config.model.train_backbone:
             self.network.freeze_backbone()
         plugin = Registry().load("miner", config.miner.plugin)
-        self.miner: Miner = plugin.make_from(config.miner.options, config_dir=config.config_dir)
+        self.miner: Miner = plugin.make_from(
+            config.miner.options, config_dir=config.config_dir, progress=self.progress
+        )
         self.to_input = pixel_transform(self.preprocessing)
         self._validation: list[tuple[torch.Tensor, torch.Tensor]] = []
 
@@ -64,6 +66,10 @@ class TripletModule(LightningModule):
             licence=self.licence,
         )
 
+    def progress(self) -> float:
+        """The share of the run that is done, in 0..1."""
+        return self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
+
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, S, S) uint8 to (B, D) float of unit length."""
         embeddings: torch.Tensor = self.network(self.to_input(images))
@@ -72,7 +78,8 @@ class TripletModule(LightningModule):
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
         images, labels = batch
         embeddings = self.embed(images)
-        triplets = self.miner(embeddings.detach(), labels)
+        similarity = (embeddings @ embeddings.T).detach()
+        triplets = self.miner(embeddings.detach(), labels, similarity)
         loss, active = triplet_margin_loss(embeddings, triplets, self.config.model.margin)
         self.log("train_loss", loss, prog_bar=True, on_step=True, on_epoch=False)
         self.log("train_active", active, prog_bar=True, on_step=True, on_epoch=False)

@@ -25,7 +25,9 @@ def make_miner() -> Miner:
     return mine_batch_hard
 
 
-def mine_batch_hard(embeddings: torch.Tensor, labels: torch.Tensor) -> Triplets:
+def mine_batch_hard(
+    embeddings: torch.Tensor, labels: torch.Tensor, similarity: torch.Tensor
+) -> Triplets:
     """One triplet for each anchor that has a positive and a negative, by cosine similarity.
 
     `embeddings` is (B, D) float, `labels` (B,) int64. Hermans, Beyer and Leibe, "In Defense of the
@@ -33,8 +35,6 @@ def mine_batch_hard(embeddings: torch.Tensor, labels: torch.Tensor) -> Triplets:
     """
     import torch
 
-    unit = torch.nn.functional.normalize(embeddings.detach(), dim=1)
-    similarity = unit @ unit.T
     same = labels[:, None] == labels[None, :]
     positive_pair = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     positive = similarity.masked_fill(~positive_pair, torch.inf).argmin(dim=1)
