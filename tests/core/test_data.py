@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import shutil
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from facenet.data import FaceDataset, PKBatchSampler, scan_folder, split_identities
+from facenet.config import TrainConfig, parse_config
+from facenet.data import (
+    Batch,
+    FaceDataModule,
+    FaceDataset,
+    PKBatchSampler,
+    TrainingBatches,
+    scan_folder,
+    split_identities,
+    validation_samples,
+)
 from facenet.errors import DataError
 
 
@@ -104,7 +118,7 @@ def test_every_batch_has_p_identities_with_k_images_each(case) -> None:
     batches = list(sampler)
     assert len(batches) == len(sampler)
     for batch in batches:
-        per_identity = Counter(labels[index] for index in batch)
+        per_identity = Counter(labels[index] for index in batch.indices)
         assert len(per_identity) == sampler.classes_per_batch
         assert set(per_identity.values()) == {sampler.samples_per_class}
 
@@ -114,7 +128,7 @@ def test_images_repeat_only_where_an_identity_has_fewer_than_k(case) -> None:
     labels, sampler = case
     images = Counter(labels)
     for batch in sampler:
-        for index, times in Counter(batch).items():
+        for index, times in Counter(batch.indices).items():
             assert times == 1 or images[labels[index]] < sampler.samples_per_class
 
 
@@ -132,7 +146,7 @@ def test_identities_are_seen_equally_often_however_many_images_they_have() -> No
     for epoch in range(20):
         sampler.set_epoch(epoch)
         for batch in sampler:
-            seen.update({labels[index] for index in batch})
+            seen.update({labels[index] for index in batch.indices})
     assert max(seen.values()) - min(seen.values()) <= 20
 
 
@@ -150,6 +164,68 @@ def test_fewer_identities_than_p_are_refused() -> None:
         PKBatchSampler([0, 0, 1, 1, 2, 2], classes_per_batch=4, samples_per_class=2)
 
 
+def test_a_sampler_resumes_in_the_middle_of_an_epoch_and_only_there() -> None:
+    labels = [label for label in range(20) for _ in range(4)]
+    whole = PKBatchSampler(labels, classes_per_batch=4, samples_per_class=2)
+    whole.set_epoch(3)
+    resumed = PKBatchSampler(labels, classes_per_batch=4, samples_per_class=2)
+    resumed.seek(epoch=3, batch=6)
+    assert len(resumed) == 10
+    resumed.set_epoch(3)  # as Lightning does before every pass
+    assert list(resumed) == list(whole)[6:]
+    assert list(resumed) == list(whole)
+    resumed.set_epoch(4)
+    assert len(list(resumed)) == 10
+
+
+@given(samplers(), st.integers(0, 3), st.data())
+def test_every_place_of_an_epoch_can_be_sought(case, epoch, data) -> None:
+    _, sampler = case
+    sampler.set_epoch(epoch)
+    whole = list(sampler)
+    batch = data.draw(st.integers(0, len(whole)))
+    sampler.seek(epoch, batch)
+    assert list(sampler) == whole[batch:]
+
+
+@given(samplers(), st.sampled_from([2, 3]))
+def test_processes_share_the_batch_of_one_without_common_identities(case, world_size) -> None:
+    labels, _ = case
+    classes = len(set(labels)) // world_size
+    assume(classes >= 1)
+
+    def sampler(classes: int, **share: int) -> PKBatchSampler:
+        return PKBatchSampler(labels, classes_per_batch=classes, samples_per_class=2, **share)
+
+    alone = list(sampler(world_size * classes))
+    shares = [
+        list(sampler(classes, rank=rank, world_size=world_size)) for rank in range(world_size)
+    ]
+    assert {len(share) for share in shares} == {len(alone)}
+    for whole, parts in zip(alone, zip(*shares, strict=True), strict=True):
+        assert sum((part.indices for part in parts), ()) == whole.indices
+        seen = Counter(label for part in parts for label in {labels[i] for i in part.indices})
+        assert set(seen.values()) == {1}
+        assert len({part.seed for part in parts}) == world_size
+
+
+def test_fewer_identities_than_all_processes_need_are_refused() -> None:
+    labels = [label for label in range(7) for _ in range(2)]
+    wanted = "7 training identities .* 4 x 2 devices = 8: lower data.classes_per_batch to at most 3"
+    with pytest.raises(DataError, match=wanted):
+        PKBatchSampler(labels, classes_per_batch=4, samples_per_class=2, world_size=2)
+
+
+def test_every_batch_has_a_seed_of_its_own() -> None:
+    labels = [label for label in range(20) for _ in range(4)]
+    sampler = PKBatchSampler(labels, classes_per_batch=4, samples_per_class=2)
+    seeds = []
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        seeds += [batch.seed for batch in sampler]
+    assert len(set(seeds)) == 30
+
+
 def test_a_dataset_gives_bytes_and_labels(faces: Path) -> None:
     dataset = FaceDataset(scan_folder(faces).samples, 32)
     image, label = dataset[7]
@@ -158,12 +234,59 @@ def test_a_dataset_gives_bytes_and_labels(faces: Path) -> None:
     assert dataset.identities[label] == dataset.samples[7].identity
 
 
-@pytest.mark.parametrize("name", ["flip", "color", "crop", "rotation"])
-def test_every_augmentation_changes_images_but_not_their_form(faces: Path, name: str) -> None:
-    samples = scan_folder(faces).samples[:6]
-    plain, augmented = FaceDataset(samples, 32), FaceDataset(samples, 32, [name])
-    torch.manual_seed(0)
-    changed = [not torch.equal(plain[i][0], augmented[i][0]) for i in range(6)]
-    assert any(changed)
-    assert augmented[0][0].shape == (3, 32, 32)
-    assert augmented[0][0].dtype == torch.uint8
+def test_a_training_batch_has_the_images_and_labels_that_were_drawn(faces: Path) -> None:
+    dataset = FaceDataset(scan_folder(faces).samples, 32)
+    pixels, labels = TrainingBatches(dataset)[Batch((40, 3, 3, 17), seed=1)]
+    assert pixels.shape == (4, 3, 32, 32)
+    assert labels.tolist() == [6, 0, 0, 2]
+    assert torch.equal(pixels, torch.stack([dataset[index][0] for index in (40, 3, 3, 17)]))
+
+
+def data_module(values: dict[str, Any], rank: int = 0, world_size: int = 1, **data: Any) -> Any:
+    config = parse_config({**values, "data": {**values["data"], **data}}, TrainConfig)
+    module = FaceDataModule(config, scan_folder(config.data.root))
+    module.trainer = SimpleNamespace(global_rank=rank, world_size=world_size)
+    module.setup("fit")
+    return module
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_an_epochs_batches_are_the_same_whoever_decodes_them(train_values, shuffle: bool) -> None:
+    def epoch(number: int, workers: int) -> list[list[torch.Tensor]]:
+        module = data_module(train_values, num_workers=workers, shuffle=shuffle)
+        module.sampler.set_epoch(number)
+        return [list(batch) for batch in module.train_dataloader()]
+
+    first, again, second = epoch(0, 0), epoch(0, 2), epoch(1, 0)
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(first, again, strict=True))
+    same = all(torch.equal(a[0], b[0]) for a, b in zip(first, second, strict=True))
+    assert same == (not shuffle)
+
+
+def test_processes_validate_disjoint_shares_that_make_up_the_whole(train_values) -> None:
+    alone = data_module(train_values)
+    shares = [
+        data_module(train_values, rank=rank, world_size=3, classes_per_batch=2) for rank in range(3)
+    ]
+
+    def images(module: FaceDataModule) -> list[tuple[bytes, int]]:
+        return [
+            (pixels.numpy().tobytes(), int(label))
+            for batch in module.val_dataloader()
+            for pixels, label in zip(*batch, strict=True)
+        ]
+
+    parts = [images(share) for share in shares]
+    assert sorted(itertools.chain(*parts)) == sorted(images(alone))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_no_identity_has_more_validation_images_than_allowed(train_values) -> None:
+    values = {**train_values["data"], "val_images_per_class": 4}
+    config = parse_config({**train_values, "data": values}, TrainConfig)
+    folder = scan_folder(config.data.root)
+    chosen = validation_samples(config, folder)
+    assert set(Counter(sample.identity for sample in chosen).values()) == {4}
+    reordered = dataclasses.replace(folder, samples=folder.samples[::-1])
+    assert set(validation_samples(config, reordered)) == set(chosen)
+    assert data_module(train_values, val_images_per_class=4).val_set.samples == chosen

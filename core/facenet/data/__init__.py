@@ -1,15 +1,21 @@
 """Folders of identities, split by identity, sampled in P x K batches."""
 
-from facenet.data.batches import FaceDataModule, FaceDataset
-from facenet.data.folder import IdentityFolder, Sample, scan_folder, split_identities
-from facenet.data.sampler import PKBatchSampler
+from facenet.data.dataset import FaceDataset, TrainingBatches
+from facenet.data.folder import IdentityFolder, Sample, scan_folder
+from facenet.data.module import FaceDataModule
+from facenet.data.sampler import Batch, PKBatchSampler
+from facenet.data.split import split_identities, training_samples, validation_samples
 
 __all__ = [
+    "Batch",
     "FaceDataModule",
     "FaceDataset",
     "IdentityFolder",
     "PKBatchSampler",
     "Sample",
+    "TrainingBatches",
     "scan_folder",
     "split_identities",
+    "training_samples",
+    "validation_samples",
 ]

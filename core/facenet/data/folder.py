@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -77,19 +76,6 @@ def scan_folder(
             f"{len(too_few)} have fewer, {len(unreadable)} images are unreadable"
         )
     return IdentityFolder(root, samples, tuple(unreadable), too_few)
-
-
-def split_identities(identities: list[str], share: float, seed: int) -> tuple[set[str], set[str]]:
-    """Split identities into (training, validation), about `share` of them for validation.
-
-    An identity's side depends on a hash of its name and the seed, so that neither the order of
-    the list nor the file system has a say. Both sides get at least two identities.
-    """
-    if len(identities) < 4:
-        raise DataError(f"{len(identities)} identities cannot be split: at least 4 are needed")
-    held_out = min(max(2, round(share * len(identities))), len(identities) - 2)
-    ranked = sorted(identities, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
-    return set(ranked[held_out:]), set(ranked[:held_out])
 
 
 def _decoding_problem(path: Path) -> str | None:

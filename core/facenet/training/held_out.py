@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from facenet.config import TrainConfig
-from facenet.data import FaceDataset, IdentityFolder, Sample, scan_folder, split_identities
+from facenet.data import FaceDataset, IdentityFolder, Sample, scan_folder, validation_samples
 from facenet.errors import ModelError
 from facenet.evaluation import Verification, all_pairs, verification
 from facenet.models import EmbeddingModel, ModelCard, Split, load_model, resolve_device
@@ -55,8 +55,8 @@ def evaluate_model(
     config: TrainConfig, model: EmbeddingModel, folder: IdentityFolder
 ) -> Evaluation:
     """Like `evaluate`, for a model and a folder that are loaded already."""
-    _, names = split_identities(folder.identities, config.data.val_split, config.seed)
-    dataset = FaceDataset(folder.of(names), model.card.preprocessing.image_size)
+    samples = validation_samples(config, folder)
+    dataset = FaceDataset(samples, model.card.preprocessing.image_size)
     loader = DataLoader(
         dataset, batch_size=config.data.images_per_batch, num_workers=config.data.num_workers
     )
