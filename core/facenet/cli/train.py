@@ -3,45 +3,74 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from facenet.cli.options import config_options, json_option, load_train_config
 from facenet.cli.output import print_json, progress, report_skipped
 
+if TYPE_CHECKING:
+    from facenet.config import TrainConfig
+    from facenet.data import IdentityFolder
+
 
 @click.command("train")
 @config_options("train")
+@click.option("--resume", is_flag=True, help="Go on with the run in logging.output_dir.")
+@click.option("--replace", is_flag=True, help="Begin anew where an unfinished run is.")
 @json_option
-def command(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+def command(
+    config: Path, overrides: tuple[str, ...], resume: bool, replace: bool, as_json: bool
+) -> None:
     """Train an embedding network on a folder of identities.
 
-    Leaves checkpoints, metrics.csv, config.yaml and a model bundle in logging.output_dir.
+    Leaves checkpoints, metrics.csv, config.yaml and a model bundle in logging.output_dir. Ctrl-C
+    saves the run where it stands; --resume goes on from there, or from the last checkpoint.
     """
+    if resume and replace:
+        raise click.UsageError("--resume and --replace exclude each other")
     loaded = load_train_config(config, overrides)
+    from lightning.pytorch.utilities import rank_zero_only
+
     from facenet.cli.evaluate import print_figures
-    from facenet.data import scan_folder
     from facenet.paths import checked_output_folder
-    from facenet.text import count
     from facenet.training import train
 
     checked_output_folder(loaded.logging.output_dir)
-    with progress("reading images") as update:
-        folder = scan_folder(
-            loaded.data.root, min_images=loaded.data.min_images_per_class, progress=update
-        )
-    report_skipped("unreadable image", folder.unreadable)
-    click.echo(
-        f"{count(len(folder.identities), 'identity', 'identities')}, "
-        f"{count(len(folder.samples), 'image')}; "
-        f"{count(len(folder.too_few), 'identity', 'identities')} left out for having fewer than "
-        f"{loaded.data.min_images_per_class} images",
-        err=True,
+    # Where several processes train together, each runs this command, and the first one speaks.
+    speaks = rank_zero_only.rank == 0
+    folder = _read_folder(loaded, speaks)
+    result = train(
+        loaded,
+        folder=folder,
+        existing="resume" if resume else "replace" if replace else "refuse",
     )
-    result = train(loaded, folder=folder)
+    if not speaks:
+        return
     if as_json:
         figures = result.evaluation.verification.figures()
         print_json({"checkpoint": result.checkpoint, "bundle": result.bundle, **figures})
         return
     print_figures(result.evaluation.verification)
     click.echo(f"checkpoint  {result.checkpoint}\nbundle      {result.bundle}")
+
+
+def _read_folder(config: TrainConfig, speaks: bool) -> IdentityFolder:
+    from facenet.data import scan_folder
+    from facenet.text import count
+
+    root, least = config.data.root, config.data.min_images_per_class
+    if not speaks:
+        return scan_folder(root, min_images=least)
+    with progress("reading images") as update:
+        folder = scan_folder(root, min_images=least, progress=update)
+    report_skipped("unreadable image", folder.unreadable)
+    click.echo(
+        f"{count(len(folder.identities), 'identity', 'identities')}, "
+        f"{count(len(folder.samples), 'image')}; "
+        f"{count(len(folder.too_few), 'identity', 'identities')} left out for having fewer than "
+        f"{least} images",
+        err=True,
+    )
+    return folder

@@ -31,8 +31,8 @@ def load_checkpoint(path: Path) -> tuple[EmbeddingNetwork, ModelCard]:
     return network, card
 
 
-def read_checkpoint(path: Path) -> tuple[ModelCard, dict[str, torch.Tensor]]:
-    """Card and network weights of a .ckpt file; builds nothing."""
+def read_content(path: Path) -> dict[str, Any]:
+    """All that a .ckpt file of ours holds; raises `ModelError` when it is another file."""
     if not zipfile.is_zipfile(path):
         raise ModelError(f"{path}: not a checkpoint, which is a ZIP archive of torch.save")
     try:
@@ -42,6 +42,12 @@ def read_checkpoint(path: Path) -> tuple[ModelCard, dict[str, torch.Tensor]]:
         raise ModelError(f"{path}: not a checkpoint that can be read safely: {reason}") from error
     if not isinstance(content, dict) or CARD_KEY not in content:
         raise ModelError(f"{path}: not a checkpoint written by `facenet train`")
+    return content
+
+
+def read_checkpoint(path: Path) -> tuple[ModelCard, dict[str, torch.Tensor]]:
+    """Card and network weights of a .ckpt file; builds nothing."""
+    content = read_content(path)
     try:
         card = ModelCard.model_validate(content[CARD_KEY])
     except ValidationError as error:

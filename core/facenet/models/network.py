@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Self
 
 import torch
@@ -11,6 +12,13 @@ from facenet.errors import IncompatiblePlugin
 from facenet.models.card import NetworkSpec
 from facenet.plugins import Registry
 from facenet.types import Backbone
+
+Gather = Callable[[torch.Tensor], torch.Tensor]
+"""From the (N, D) rows of one process to the (W * N, D) rows of all W, with gradients."""
+
+
+def _nothing_to_gather(rows: torch.Tensor) -> torch.Tensor:
+    return rows
 
 
 class EmbeddingNetwork(nn.Module):
@@ -31,13 +39,17 @@ class EmbeddingNetwork(nn.Module):
             nn.BatchNorm1d(embedding_dim),
         )
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Embeddings of unit length."""
-        return nn.functional.normalize(self.project(pixels), dim=1)
+    def forward(self, pixels: torch.Tensor, gather: Gather = _nothing_to_gather) -> torch.Tensor:
+        """Embeddings of unit length.
 
-    def project(self, pixels: torch.Tensor) -> torch.Tensor:
+        Processes that train together `gather` before the batch normalisation, so that it sees
+        their batches as one.
+        """
+        return nn.functional.normalize(self.project(pixels, gather), dim=1)
+
+    def project(self, pixels: torch.Tensor, gather: Gather = _nothing_to_gather) -> torch.Tensor:
         """Embeddings before they are scaled to unit length."""
-        embeddings: torch.Tensor = self.head(self.backbone(pixels))
+        embeddings: torch.Tensor = self.head[-1](gather(self.head[:-1](self.backbone(pixels))))
         return embeddings
 
     def freeze_backbone(self) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from lightning import LightningModule
-from torch import nn
 
 from facenet.config import TrainConfig
 from facenet.errors import DataError, TrainingError
@@ -18,16 +17,21 @@ from facenet.models.checkpoint import CARD_KEY
 from facenet.models.model import pixel_transform
 from facenet.models.weights import embedding_space
 from facenet.plugins import Registry
+from facenet.training.checkpoints import STATE_KEY, RunState, plain_config
 from facenet.training.held_out import split_of
-from facenet.training.loss import triplet_margin_loss
+from facenet.training.loss import TripletLoss, similarity_of, triplet_loss
+from facenet.training.optimization import learning_rate_factor, make_optimizer
 from facenet.types import Miner
 
-WARMUP_START = 0.01
-"""Share of the learning rate at which warm-up starts."""
+Batch = tuple[torch.Tensor, torch.Tensor]
+"""(B, 3, S, S) pixels and (B,) int64 labels."""
 
 
 class TripletModule(LightningModule):
-    """Batch in, mined triplets, triplet loss; after each epoch verification on held-out people."""
+    """Batch in, mined triplets, triplet loss; after each epoch verification on held-out people.
+
+    Processes that train together mine one batch, that of all of them.
+    """
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
@@ -54,7 +58,70 @@ class TripletModule(LightningModule):
             config.miner.options, config_dir=config.config_dir, progress=self.progress
         )
         self.to_input = pixel_transform(self.preprocessing)
+        self.batches_seen = 0
         self._validation: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.register_buffer("_diverged_at", torch.tensor(-1), persistent=False)
+
+    def progress(self) -> float:
+        """The share of the run that is done, in 0..1."""
+        return self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, S, S) pixels to (B, D) float32 of unit length."""
+        embeddings: torch.Tensor = self.network(self.to_input(images))
+        return embeddings.float()
+
+    def training_step(self, batch: Batch, _index: int) -> torch.Tensor:
+        images, labels = batch
+        # All that is random in a step follows from the seed and the step alone, so that a run that
+        # goes on repeats the one that was not interrupted. Dropout differs between processes;
+        # mining must not, since all mine the same rows.
+        torch.manual_seed(_step_seed(self.config.seed, self.batches_seen, 1 + self.global_rank))
+        embeddings = self.network(self.to_input(images), self._of_all_processes).float()
+        labels = self._of_all_processes(labels)
+        torch.manual_seed(_step_seed(self.config.seed, self.batches_seen, 0))
+        with torch.autocast(self.device.type, enabled=False):
+            similarity = similarity_of(embeddings)
+            triplets = self.miner(embeddings.detach(), labels, similarity)
+            model = self.config.model
+            result = triplet_loss(
+                embeddings, similarity, triplets, margin=model.margin, distance=model.distance
+            )
+        self._note_divergence(result.loss)
+        if self.logs_this_step():
+            self._log_step(result, embeddings.detach())
+        self.batches_seen += 1
+        return result.loss
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if self.logs_this_step():
+            self._stop_if_diverged()
+
+    def logs_this_step(self) -> bool:
+        """Whether figures leave the device at this step; each time the host waits for it."""
+        return bool((self.batches_seen + 1) % self.config.logging.log_every_n_steps == 0)
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        images, labels = batch
+        self._validation.append((self.embed(images).cpu(), labels.cpu()))
+
+    def on_validation_epoch_end(self) -> None:
+        self._stop_if_diverged()
+        embeddings, labels = self._validation_rows()
+        if not np.isfinite(embeddings).all():
+            raise self._divergence(self.batches_seen)
+        try:
+            result = verification(*all_pairs(embeddings, labels))
+        except DataError as error:
+            raise DataError(
+                f"validation on {len(labels)} images: {error}; raise trainer.limit_val_batches "
+                "or data.val_split"
+            ) from error
+        point = result.decision_point()
+        self.log("val_auc", result.auc, prog_bar=True)
+        self.log("val_accuracy", result.accuracy)
+        self.log("val_eer", result.eer)
+        self.log("val_tar_at_far", point.tar if point else math.nan)
 
     def card(self) -> ModelCard:
         """The card of the network as it is now."""
@@ -66,93 +133,78 @@ class TripletModule(LightningModule):
             licence=self.licence,
         )
 
-    def progress(self) -> float:
-        """The share of the run that is done, in 0..1."""
-        return self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
-
-    def embed(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, S, S) uint8 to (B, D) float of unit length."""
-        embeddings: torch.Tensor = self.network(self.to_input(images))
-        return embeddings.float()
-
-    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
-        images, labels = batch
-        embeddings = self.embed(images)
-        similarity = (embeddings @ embeddings.T).detach()
-        triplets = self.miner(embeddings.detach(), labels, similarity)
-        loss, active = triplet_margin_loss(embeddings, triplets, self.config.model.margin)
-        self.log("train_loss", loss, prog_bar=True, on_step=True, on_epoch=False)
-        self.log("train_active", active, prog_bar=True, on_step=True, on_epoch=False)
-        return loss
-
-    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> None:
-        images, labels = batch
-        self._validation.append((self.embed(images).cpu(), labels.cpu()))
-
-    def on_validation_epoch_end(self) -> None:
-        embeddings = torch.cat([embedding for embedding, _ in self._validation]).numpy()
-        labels = torch.cat([label for _, label in self._validation]).numpy()
-        self._validation.clear()
-        if not np.isfinite(embeddings).all():
-            raise TrainingError(
-                f"training diverged before step {self.global_step}: embeddings are not numbers; "
-                f"lower optimizer.lr (it is {self.config.optimizer.lr:g})"
-            )
-        try:
-            result = verification(*all_pairs(embeddings, labels))
-        except DataError as error:
-            raise DataError(
-                f"validation on {len(labels)} images: {error}; raise trainer.limit_val_batches "
-                "or data.val_split"
-            ) from error
-        point = result.decision_point()
-        self.log("val_auc", result.auc, prog_bar=True)
-        self.log("val_accuracy", result.accuracy)
-        self.log("val_tar_at_far", point.tar if point else math.nan)
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._stop_if_diverged()
         checkpoint[CARD_KEY] = self.card().model_dump(mode="json")
+        checkpoint[STATE_KEY] = self._run_state()._asdict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        state = RunState(**checkpoint[STATE_KEY])
+        self.batches_seen = state.batches_seen
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        data.sampler.seek(state.epoch, state.batch)
 
     def configure_optimizers(self) -> Any:
-        optimizer = self._optimizer()
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": self._scheduler(optimizer), "interval": "step"},
-        }
+        optimizer = make_optimizer(self.config.optimizer, self.network)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def _optimizer(self) -> torch.optim.Optimizer:
-        options = self.config.optimizer
-        weights = _parameter_groups(self.network, options.weight_decay)
-        if options.name == "sgd":
-            return torch.optim.SGD(weights, lr=options.lr, momentum=options.momentum)
-        kind = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
-        return kind(weights, lr=options.lr, betas=options.betas)
-
-    def _scheduler(self, optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LambdaLR:
-        options = self.config.scheduler
+    def _factor(self, step: int) -> float:
         total = int(self.trainer.estimated_stepping_batches)
+        return learning_rate_factor(self.config.scheduler, step, total)
 
-        def factor(step: int) -> float:
-            if options is None:
-                return 1.0
-            if step < options.warmup_steps:
-                return WARMUP_START + (1 - WARMUP_START) * step / options.warmup_steps
-            if options.name == "multistep":
-                return float(options.gamma ** sum(step >= at for at in options.milestones))
-            if options.name == "cosine":
-                length = max(1, (options.t_max or total) - options.warmup_steps)
-                return 0.5 * (
-                    1 + math.cos(math.pi * min(1, (step - options.warmup_steps) / length))
-                )
-            return 1.0
+    def _of_all_processes(self, rows: torch.Tensor) -> torch.Tensor:
+        if self.trainer.world_size == 1:
+            return rows
+        gathered: torch.Tensor = self.all_gather(rows, sync_grads=True).flatten(0, 1)
+        return gathered
 
-        return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    def _log_step(self, result: TripletLoss, embeddings: torch.Tensor) -> None:
+        spread = embeddings.square().sum(dim=1).mean() - embeddings.mean(dim=0).square().sum()
+        self.log("train_loss", result.loss.detach(), prog_bar=True)
+        self.log("train_active", result.active, prog_bar=True)
+        self.log("train_positive_distance", result.positive_distance)
+        self.log("train_negative_distance", result.negative_distance)
+        self.log("train_spread", spread)
+        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+
+    def _validation_rows(self) -> tuple[Any, Any]:
+        """Embeddings and labels of all processes, whose shares may differ in length."""
+        rows = [torch.cat(column) for column in zip(*self._validation, strict=True)]
+        self._validation.clear()
+        if self.trainer.world_size > 1:
+            shares: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(shares, rows)
+            rows = [torch.cat(column) for column in zip(*shares, strict=True)]
+        return rows[0].numpy(), rows[1].numpy()
+
+    def _run_state(self) -> RunState:
+        loop = self.trainer.fit_loop
+        epoch, batch = self.current_epoch, loop.epoch_loop.batch_progress.current.ready
+        if batch >= self.trainer.num_training_batches:
+            epoch, batch = epoch + 1, 0
+        epochs = self.config.trainer.max_epochs
+        return RunState(epoch, batch, self.batches_seen, epochs, plain_config(self.config))
+
+    def _note_divergence(self, loss: torch.Tensor) -> None:
+        """Remember on the device the first step whose loss was no number."""
+        first = ~torch.isfinite(loss.detach()) & (self._diverged_at < 0)
+        self._diverged_at = torch.where(first, self.batches_seen, self._diverged_at)
+
+    def _stop_if_diverged(self) -> None:
+        batch = int(self._diverged_at)
+        if batch >= 0:
+            raise self._divergence(batch)
+
+    def _divergence(self, batch: int) -> TrainingError:
+        step = batch // self.config.trainer.accumulate_grad_batches
+        rate = self.config.optimizer.lr * self._factor(step)
+        return TrainingError(
+            f"training diverged: the loss of step {step} was not a number, at learning rate "
+            f"{rate:.3g}; lower optimizer.lr (it is {self.config.optimizer.lr:g}) or raise "
+            "scheduler.warmup_steps. The checkpoints written before are good"
+        )
 
 
-def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay is for weights: biases and normalisation parameters are left alone."""
-    learning = [p for p in network.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in learning if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def _step_seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])

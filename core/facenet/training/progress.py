@@ -1,7 +1,8 @@
-"""One line that says how far a training run is."""
+"""One line that says how far a training run is, how fast, and how well it goes."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from lightning import LightningModule, Trainer
@@ -15,36 +16,65 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+_SHOWN = {"train_loss": "loss", "train_active": "active", "val_auc": "val AUC"}
+
 
 class TrainingProgress(ProgressBar):
-    """A bar over all steps of the run, with the figures that Lightning is told to show."""
+    """A bar over all batches of the run, with images/s, loss, share of active triplets, val AUC."""
 
-    def __init__(self) -> None:
+    def __init__(self, images_per_batch: int) -> None:
         super().__init__()
+        self._images_per_batch = images_per_batch
         self._progress: Progress | None = None
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
         self._progress = Progress(
-            TextColumn("training"),
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(bar_width=16),
             MofNCompleteColumn(),
             TextColumn("{task.fields[figures]}"),
             TimeRemainingColumn(compact=True),
             console=Console(stderr=True),
         )
-        total = int(trainer.num_training_batches) * (trainer.max_epochs or 1)
-        self._task = self._progress.add_task("training", total=total, figures="")
+        epochs, length = trainer.max_epochs or 1, int(trainer.num_training_batches)
+        state = trainer.fit_loop.epoch_loop.batch_progress
+        self._begun, self._batches = time.monotonic(), 0
+        self._task = self._progress.add_task(
+            "training",
+            total=length * epochs,
+            completed=trainer.current_epoch * length + state.current.processed % length,
+            epoch=trainer.current_epoch + 1,
+            epochs=epochs,
+            figures="",
+        )
         self._progress.start()
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
         if self._progress is None:
             return
-        figures = "  ".join(
-            f"{name.removeprefix('train_')} {value:.3f}"
-            for name, value in self.get_metrics(trainer, module).items()
-            if isinstance(value, float)
+        self._batches += 1
+        speed = self._batches * self._images_per_batch / (time.monotonic() - self._begun)
+        # Of the last logged step: a figure of this one would make the host wait for the device.
+        figures = [
+            f"{name} {float(trainer.logged_metrics[key]):.3f}"
+            for key, name in _SHOWN.items()
+            if key in trainer.logged_metrics
+        ]
+        self._progress.update(
+            self._task,
+            advance=1,
+            epoch=trainer.current_epoch + 1,
+            figures="  ".join([f"{speed:.0f} images/s", *figures]),
         )
-        self._progress.update(self._task, advance=1, figures=figures)
+
+    def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
+        self._paused = time.monotonic()
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        if self._progress is not None:
+            self._begun += time.monotonic() - self._paused
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
         self._stop()

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import signal
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import lightning
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
 
 from facenet.config import TrainConfig, dump_config
 from facenet.data import FaceDataModule, IdentityFolder, scan_folder
-from facenet.errors import DeviceError, TrainingError
+from facenet.errors import DataError, TrainingError
 from facenet.evaluation import Verification
 from facenet.models import Calibration, load_model, save_bundle
 from facenet.paths import checked_output_folder
+from facenet.training.checkpoints import (
+    RunState,
+    last_checkpoint,
+    read_state,
+    refuse_another_run,
+)
 from facenet.training.held_out import Evaluation, evaluate_model
+from facenet.training.interruption import Interruption
 from facenet.training.module import TripletModule
-from facenet.training.progress import TrainingProgress
+from facenet.training.trainer import begin_folder, best_checkpoints, make_trainer, quiet_lightning
 
-BUNDLE, CONFIG, METRICS = "bundle", "config.yaml", "metrics.csv"
-"""What a run leaves in its output folder, beside its checkpoints."""
+BUNDLE, CONFIG = "bundle", "config.yaml"
+"""What a run leaves in its output folder, beside its checkpoints and figures."""
 
-logger = logging.getLogger(__name__)
+Existing = Literal["refuse", "resume", "replace"]
+"""What to do with an unfinished run in the output folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,41 +43,70 @@ class TrainingResult:
     evaluation: Evaluation
 
 
-def train(config: TrainConfig, *, folder: IdentityFolder | None = None) -> TrainingResult:
+def train(
+    config: TrainConfig,
+    *,
+    folder: IdentityFolder | None = None,
+    existing: Existing = "refuse",
+) -> TrainingResult:
     """Train, keep the best checkpoint, measure it and write its bundle to the output folder.
 
-    `folder` saves scanning `data.root` again. Raises `DataError` or `ConfigError` before anything
-    is written, `TrainingError` when no checkpoint came of it, and KeyboardInterrupt on Ctrl-C:
-    the checkpoints written until then stay.
+    `folder` saves scanning `data.root` again. An unfinished run in the output folder is gone on
+    with (`existing="resume"`), begun anew (`"replace"`), or refused with a `DataError`; a finished
+    one is replaced. Raises `DataError`, `ConfigError`, `DeviceError` or `ModelError` before
+    anything is written, `TrainingError` when training cannot go on or no checkpoint came of it,
+    and KeyboardInterrupt on Ctrl-C or SIGTERM, after the run was saved where it stands.
+
+    Where several processes train, each returns the result that the first one measured.
     """
     output = checked_output_folder(config.logging.output_dir)
+    last, state = _former_run(config, existing)
     folder = folder or scan_folder(config.data.root, min_images=config.data.min_images_per_class)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = FaceDataModule(config, folder)
     module = TripletModule(config)
-    best = ModelCheckpoint(
-        output / "checkpoints",
-        filename=f"epoch{{epoch:03d}}-{{{config.logging.monitor}:.4f}}",
-        auto_insert_metric_name=False,
-        monitor=config.logging.monitor,
-        mode=config.logging.mode,
-        save_top_k=config.logging.checkpoint_top_k,
-        every_n_epochs=config.logging.checkpoint_interval,
-        save_last=True,
-        enable_version_counter=False,  # last.ckpt is that of the last run, never last-v1.ckpt
+    best = best_checkpoints(config)
+    interruption = Interruption(output)
+    with quiet_lightning():
+        steps = state.batches_seen // config.trainer.accumulate_grad_batches if state else 0
+        trainer = make_trainer(config, [best, interruption], from_step=steps)
+        data.trainer = trainer
+        data.setup("fit")  # too few identities for all processes: said before anything is written
+        if trainer.is_global_zero:
+            if state is None:
+                begin_folder(output)
+            (output / CONFIG).write_text(dump_config(config), encoding="utf-8")
+        with interruption, _interruptible(trainer):
+            trainer.fit(module, data, ckpt_path=last)
+        checkpoint = Path(best.best_model_path)
+        if not checkpoint.is_file():
+            raise TrainingError(
+                f"{output}: no checkpoint was written: {best.monitor} was never measured"
+            )
+        measured = _measured_bundle(config, checkpoint, folder) if trainer.is_global_zero else None
+        measured = trainer.strategy.broadcast(measured)
+    if measured is None:
+        raise TrainingError("the first process gave no result")
+    return TrainingResult(checkpoint, *measured)
+
+
+def _former_run(config: TrainConfig, existing: Existing) -> tuple[Path | None, RunState | None]:
+    """The checkpoint to go on from and what it says, or nothing for a run from the beginning."""
+    path = last_checkpoint(config.logging.output_dir)
+    if path is None or existing == "replace":
+        return None, None
+    if existing == "resume":
+        state = read_state(path)
+        refuse_another_run(config, state, path)
+        return path, state
+    state = read_state(path)
+    if state.is_finished:
+        return None, None
+    raise DataError(
+        f"{config.logging.output_dir}: holds a run that stopped in epoch {state.epoch + 1} of "
+        f"{state.max_epochs}: go on with --resume, begin anew with --replace, or choose another "
+        "logging.output_dir"
     )
-    with _quiet_lightning():
-        trainer = _trainer(config, best)
-        output.mkdir(parents=True, exist_ok=True)
-        (output / CONFIG).write_text(dump_config(config), encoding="utf-8")
-        with _interruptible(trainer):
-            trainer.fit(module, data)
-    checkpoint = Path(best.best_model_path)
-    if not checkpoint.is_file():
-        raise TrainingError(
-            f"{output}: no checkpoint was written: {best.monitor} was never measured"
-        )
-    return TrainingResult(checkpoint, *_measured_bundle(config, checkpoint, folder))
 
 
 def _measured_bundle(
@@ -100,50 +132,12 @@ def _calibration(result: Verification, data: str) -> Calibration | None:
     )
 
 
-def _trainer(config: TrainConfig, best: ModelCheckpoint) -> lightning.Trainer:
-    options = config.trainer.model_dump(exclude={"enable_progress_bar"})
-    try:
-        return lightning.Trainer(
-            **options,
-            logger=CSVLogger(config.logging.output_dir, name="", version=""),
-            callbacks=[best, *([TrainingProgress()] if config.trainer.enable_progress_bar else [])],
-            enable_progress_bar=config.trainer.enable_progress_bar,
-            enable_model_summary=False,
-            log_every_n_steps=config.logging.log_every_n_steps,
-            check_val_every_n_epoch=config.logging.checkpoint_interval,
-            num_sanity_val_steps=0,
-        )
-    except (MisconfigurationException, RuntimeError, ValueError) as error:
-        # What Lightning refuses here is a combination of accelerator, devices and precision.
-        raise DeviceError(f"trainer: {str(error).splitlines()[0]}") from error
-
-
 @contextlib.contextmanager
 def _interruptible(trainer: lightning.Trainer) -> Iterator[None]:
-    """Lightning answers Ctrl-C by ignoring further ones and leaving the process; undo both."""
-    handler = signal.getsignal(signal.SIGINT)
+    """Lightning leaves the process on Ctrl-C; a library must leave that to its caller."""
     try:
         yield
     except SystemExit:
         if trainer.interrupted:
             raise KeyboardInterrupt from None
         raise
-    finally:
-        if handler is not None and signal.getsignal(signal.SIGINT) is not handler:
-            signal.signal(signal.SIGINT, handler)
-
-
-@contextlib.contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's remarks on hardware and loader settings from our users' screens."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [each.level for each in loggers]
-    for each in loggers:
-        each.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    finally:
-        for each, level in zip(loggers, levels, strict=True):
-            each.setLevel(level)

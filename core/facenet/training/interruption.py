@@ -1,0 +1,72 @@
+"""Ctrl-C and SIGTERM: finish the step, save it, leave."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from types import FrameType
+from typing import Any, Self
+
+from lightning import Callback, LightningModule, Trainer
+
+from facenet.training.checkpoints import FOLDER, LAST
+
+logger = logging.getLogger(__name__)
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption(Callback):
+    """Saves the run where it stands when it is asked to stop; a second Ctrl-C does not wait.
+
+    A context: the handlers are those from before once it is left. Off the main thread, where
+    Python allows no handlers, it changes nothing.
+    """
+
+    def __init__(self, output: os.PathLike[str]) -> None:
+        self._path = os.path.join(output, FOLDER, LAST)
+        self._process = os.getpid()
+        self._asked = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            self._before = {number: signal.signal(number, self._ask) for number in _SIGNALS}
+        except ValueError:
+            self._before = {}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
+        """Save and leave, between two steps of the optimizer."""
+        if _between_steps(trainer) and self._anyone_asked(trainer):
+            trainer.save_checkpoint(self._path)
+            raise KeyboardInterrupt
+
+    def _anyone_asked(self, trainer: Trainer) -> bool:
+        if trainer.world_size == 1:
+            return self._asked
+        # All processes must leave at one step; asking each time would cost a round trip.
+        if trainer.global_step % trainer.log_every_n_steps:
+            return False
+        return bool(trainer.strategy.reduce_boolean_decision(self._asked, all=False))
+
+    def _ask(self, number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != self._process:  # a loader's worker, which inherited this handler
+            if number == signal.SIGTERM:
+                os._exit(128 + number)
+            return
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        logger.warning("stopping after this step; once more to stop at once")
+
+
+def _between_steps(trainer: Trainer) -> bool:
+    done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+    last = done >= trainer.num_training_batches
+    return last or done % trainer.accumulate_grad_batches == 0

@@ -1,0 +1,93 @@
+"""Lightning's trainer, made from a configuration and kept from talking over us."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import lightning
+from lightning import Callback
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from facenet.config import TrainConfig
+from facenet.errors import DeviceError
+from facenet.training.checkpoints import FOLDER, AtomicCheckpoints
+from facenet.training.loggers import make_loggers
+from facenet.training.progress import TrainingProgress
+from facenet.training.watchdog import Watchdog
+
+
+def best_checkpoints(config: TrainConfig) -> ModelCheckpoint:
+    """Keeps the best checkpoints by `logging.monitor`, and the last one."""
+    options = config.logging
+    return ModelCheckpoint(
+        options.output_dir / FOLDER,
+        filename=f"epoch{{epoch:03d}}-{{{options.monitor}:.4f}}",
+        auto_insert_metric_name=False,
+        monitor=options.monitor,
+        mode=options.mode,
+        save_top_k=options.checkpoint_top_k,
+        every_n_epochs=options.checkpoint_interval,
+        save_last=True,
+        enable_version_counter=False,  # last.ckpt is that of the last run, never last-v1.ckpt
+    )
+
+
+def make_trainer(
+    config: TrainConfig, callbacks: list[Callback], *, from_step: int
+) -> lightning.Trainer:
+    """The trainer of a run that has `from_step` optimizer steps behind it.
+
+    Raises `DeviceError` for devices that are not here, `ConfigError` for a wrong logger.
+    """
+    options = config.trainer.model_dump()
+    images = config.data.images_per_batch
+    if config.watchdog != "off":
+        callbacks = [*callbacks, Watchdog(config, config.watchdog)]
+    if config.trainer.enable_progress_bar:
+        callbacks = [*callbacks, TrainingProgress(images)]
+    loggers = make_loggers(config.logging, from_step=from_step)
+    try:
+        trainer = lightning.Trainer(
+            **options,
+            logger=loggers,
+            callbacks=callbacks,
+            plugins=[AtomicCheckpoints()],
+            # The sampler gives each process its own identities; Lightning's would split images.
+            use_distributed_sampler=False,
+            enable_model_summary=False,
+            log_every_n_steps=config.logging.log_every_n_steps,
+            check_val_every_n_epoch=config.logging.checkpoint_interval,
+            num_sanity_val_steps=0,
+        )
+    except (MisconfigurationException, RuntimeError, ValueError) as error:
+        # What Lightning refuses here is a combination of accelerator, devices and precision.
+        raise DeviceError(f"trainer: {str(error).splitlines()[0]}") from error
+    return trainer
+
+
+@contextlib.contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's remarks on hardware and loader settings from our users' screens."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
+
+
+def begin_folder(output: Path) -> None:
+    """Make the folder of a run, without the checkpoints and curves of a former one."""
+    output.mkdir(parents=True, exist_ok=True)
+    for old in [*(output / FOLDER).glob("*.ckpt"), *output.glob("tensorboard/events.out.*")]:
+        old.unlink()

@@ -1,0 +1,154 @@
+"""A run that is stopped and goes on is the run that was not stopped."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from facenet import train
+from facenet.config import TrainConfig, parse_config
+from facenet.errors import DataError, ModelError, TrainingError
+from facenet.training import module
+
+STEPS_PER_EPOCH = 4
+Run = Callable[..., None]
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def run(train_values: dict[str, Any]) -> Run:
+    """Train for three epochs into a folder, with things that are random in it."""
+
+    def run(folder: Path, *overrides: str, existing: Any = "refuse") -> None:
+        train_values["logging"]["output_dir"] = str(folder)
+        common = ["trainer.max_epochs=3", "model.dropout=0.2", "miner=distance_weighted"]
+        config = parse_config(train_values, TrainConfig, overrides=[*common, *overrides])
+        train(config, existing=existing)
+
+    return run
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Send this process the signal of Ctrl-C while it computes the loss of batch number n."""
+
+    def stop_at(batch: int) -> None:
+        compute, calls = module.triplet_loss, iter(range(1000))
+
+        def loss_and_ctrl_c(*args: Any, **kwargs: Any) -> Any:
+            if next(calls) == batch:
+                os.kill(os.getpid(), signal.SIGINT)
+            return compute(*args, **kwargs)
+
+        monkeypatch.setattr(module, "triplet_loss", loss_and_ctrl_c)
+
+    return stop_at
+
+
+@pytest.fixture(scope="module")
+def uninterrupted() -> dict[tuple[str, ...], list[dict[str, str]]]:
+    """The rows of metrics.csv of whole runs, by their overrides."""
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("batch", "overrides"),
+    [
+        (0, ()),
+        (STEPS_PER_EPOCH + 1, ()),
+        (STEPS_PER_EPOCH + 1, ("data.num_workers=2",)),
+        (2 * STEPS_PER_EPOCH - 1, ()),
+        (2 * STEPS_PER_EPOCH, ("trainer.accumulate_grad_batches=2",)),
+        (STEPS_PER_EPOCH, ("logging.checkpoint_interval=3", "miner=curriculum")),
+    ],
+)
+def test_the_curve_is_that_of_the_uninterrupted_run(
+    run: Run, stop_at, uninterrupted, tmp_path: Path, batch: int, overrides: tuple[str, ...]
+) -> None:
+    if overrides not in uninterrupted:
+        run(tmp_path / "whole", *overrides)
+        uninterrupted[overrides] = rows(tmp_path / "whole")
+    stop_at(batch)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "stopped", *overrides)
+    stopped = rows(tmp_path / "stopped")
+    run(tmp_path / "stopped", *overrides, existing="resume")
+    resumed = rows(tmp_path / "stopped")
+    assert len(stopped) < len(uninterrupted[overrides])
+    assert resumed == uninterrupted[overrides]
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(
+    run: Run, train_values, tmp_path: Path
+) -> None:
+    run(tmp_path / "whole")
+    run(tmp_path / "killed", "trainer.max_epochs=1")
+    # What a process that is killed leaves: figures of steps that no checkpoint knows of.
+    metrics = tmp_path / "killed" / "metrics.csv"
+    metrics.write_text(
+        metrics.read_text() + metrics.read_text().splitlines()[-2].replace(",3,", ",4,", 1) + "\n"
+    )
+    run(tmp_path / "killed", existing="resume")
+    losses = [[r["train_loss"] for r in rows(tmp_path / name)] for name in ("whole", "killed")]
+    assert losses[0][STEPS_PER_EPOCH + 1 :] != []
+    assert len(losses[0]) == len(losses[1])
+
+
+def test_an_unfinished_run_is_not_replaced_unasked(run: Run, stop_at, tmp_path: Path) -> None:
+    stop_at(STEPS_PER_EPOCH)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run")
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    content = last.read_bytes()
+    with pytest.raises(DataError, match=r"stopped in epoch 2 of 3: go on with --resume"):
+        run(tmp_path / "run")
+    assert last.read_bytes() == content
+    run(tmp_path / "run", existing="replace")
+    assert rows(tmp_path / "run")[0]["step"] == "0"
+
+
+def test_another_configuration_is_another_run(run: Run, stop_at, tmp_path: Path) -> None:
+    stop_at(STEPS_PER_EPOCH)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run")
+    with pytest.raises(ModelError, match=r"model\.embedding_dim was 16, is 32; optimizer\.lr was"):
+        run(tmp_path / "run", "model.embedding_dim=32", "optimizer.lr=0.1", existing="resume")
+
+
+def test_resuming_nothing_starts_from_the_beginning(run: Run, tmp_path: Path) -> None:
+    run(tmp_path / "run", "trainer.max_epochs=1", existing="resume")
+    assert len(rows(tmp_path / "run")) == STEPS_PER_EPOCH + 1
+
+
+def test_a_full_disk_loses_no_checkpoint(train_values, faces: Path, tmp_path: Path) -> None:
+    """A limit on file sizes stands for the full disk: the write fails in its middle."""
+    config = tmp_path / "train.yaml"
+    config.write_text(yaml.safe_dump(train_values))
+    output = Path(train_values["logging"]["output_dir"])
+    train(parse_config(train_values, TrainConfig, overrides=["trainer.max_epochs=1"]))
+    last = (output / "checkpoints" / "last.ckpt").read_bytes()
+    code = (
+        "import resource, signal, sys; from facenet.cli import main;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(last) // 2}, -1));"
+        f"sys.exit(main(['train', '--config', {str(config)!r}, '--resume']))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == TrainingError.exit_code
+    assert "the checkpoint could not be written" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert (output / "checkpoints" / "last.ckpt").read_bytes() == last
+    assert not list(output.rglob("*.partial"))
