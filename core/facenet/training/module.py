@@ -19,7 +19,7 @@ from facenet.models.weights import embedding_space
 from facenet.plugins import Registry
 from facenet.training.checkpoints import STATE_KEY, RunState, plain_config
 from facenet.training.held_out import split_of
-from facenet.training.loss import TripletLoss, similarity_of, triplet_loss
+from facenet.training.loss import TripletLoss, triplet_loss
 from facenet.training.optimization import learning_rate_factor, make_optimizer
 from facenet.types import Miner
 
@@ -81,15 +81,16 @@ class TripletModule(LightningModule):
         labels = self._of_all_processes(labels)
         torch.manual_seed(_step_seed(self.config.seed, self.batches_seen, 0))
         with torch.autocast(self.device.type, enabled=False):
-            similarity = similarity_of(embeddings)
-            triplets = self.miner(embeddings.detach(), labels, similarity)
+            rows = embeddings.detach()
+            similarity = rows @ rows.T
+            triplets = self.miner(rows, labels, similarity)
             model = self.config.model
             result = triplet_loss(
                 embeddings, similarity, triplets, margin=model.margin, distance=model.distance
             )
         self._note_divergence(result.loss)
         if self.logs_this_step():
-            self._log_step(result, embeddings.detach())
+            self._log_step(result, rows)
         self.batches_seen += 1
         return result.loss
 
