@@ -15,8 +15,6 @@ from facenet import evaluate, train
 from facenet.config import TrainConfig, load_config, parse_config
 from facenet.errors import ConfigError, DataError, DeviceError, ModelError, TrainingError
 from facenet.models import load_model
-from facenet.training import triplet_margin_loss
-from facenet.types import Triplets
 
 
 def run(values: dict[str, Any], *overrides: str):
@@ -126,27 +124,6 @@ def test_checkpoints_come_at_their_interval_and_the_best_stay(train_values) -> N
     folder = Path(train_values["logging"]["output_dir"]) / "checkpoints"
     epochs = {path.name.partition("-")[0] for path in folder.glob("epoch*")}
     assert epochs == {"epoch001", "epoch003"}
-
-
-def test_triplet_loss_is_the_formula() -> None:
-    embeddings = torch.nn.functional.normalize(torch.randn(4, 8, dtype=torch.float64), dim=1)
-    triplets = Triplets(torch.tensor([0, 1]), torch.tensor([1, 0]), torch.tensor([2, 3]))
-    loss, active = triplet_margin_loss(embeddings, triplets, 0.3)
-    expected = [
-        max(0.0, float(0.3 + embeddings[a] @ embeddings[n] - embeddings[a] @ embeddings[p]))
-        for a, p, n in ((0, 1, 2), (1, 0, 3))
-    ]
-    assert float(loss) == pytest.approx(np.mean(expected))
-    assert float(active) == np.mean([value > 0 for value in expected])
-
-
-def test_triplet_loss_without_triplets_is_zero_and_has_a_gradient() -> None:
-    embeddings = torch.randn(4, 8, requires_grad=True)
-    none = torch.empty(0, dtype=torch.int64)
-    loss, _ = triplet_margin_loss(embeddings, Triplets(none, none, none), 0.3)
-    loss.backward()
-    assert loss.item() == 0
-    assert torch.count_nonzero(embeddings.grad) == 0
 
 
 @pytest.mark.parametrize(
