@@ -1,5 +1,6 @@
 """Folders of identities, split by identity, sampled in P x K batches."""
 
+from facenet.data.augmentation import Augmentation
 from facenet.data.dataset import FaceDataset, TrainingBatches
 from facenet.data.folder import IdentityFolder, Sample, scan_folder
 from facenet.data.module import FaceDataModule
@@ -7,6 +8,7 @@ from facenet.data.sampler import Batch, PKBatchSampler
 from facenet.data.split import split_identities, training_samples, validation_samples
 
 __all__ = [
+    "Augmentation",
     "Batch",
     "FaceDataModule",
     "FaceDataset",

@@ -6,20 +6,11 @@ from collections.abc import Sequence
 
 import torch
 from torch.utils.data import Dataset
-from torchvision.transforms import v2
 
+from facenet.data.augmentation import Augmentation
 from facenet.data.folder import Sample
 from facenet.data.sampler import Batch
 from facenet.imaging import crop_face, decode, whole_image_box
-
-_AUGMENTATIONS = {
-    "flip": lambda size: v2.RandomHorizontalFlip(),
-    "color": lambda size: v2.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.2),
-    "crop": lambda size: v2.RandomResizedCrop(
-        size, scale=(0.7, 1.0), ratio=(0.9, 1.1), antialias=True
-    ),
-    "rotation": lambda size: v2.RandomRotation(10, v2.InterpolationMode.BILINEAR),
-}
 
 
 class FaceDataset(Dataset[tuple[torch.Tensor, int]]):
@@ -46,13 +37,9 @@ class TrainingBatches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
     def __init__(self, faces: FaceDataset, augmentations: Sequence[str] = ()) -> None:
         self.faces = faces
-        self.augment = v2.Compose(
-            [_AUGMENTATIONS[name](faces.image_size) for name in augmentations] or [v2.Identity()]
-        )
+        self.augment = Augmentation(augmentations)
 
     def __getitem__(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         items = [self.faces[index] for index in batch.indices]
-        with torch.random.fork_rng(devices=()):
-            torch.manual_seed(batch.seed)
-            pixels = torch.stack([self.augment(image) for image, _ in items])
-        return pixels, torch.tensor([label for _, label in items])
+        pixels = torch.stack([image for image, _ in items])
+        return self.augment(pixels, batch.seed), torch.tensor([label for _, label in items])
