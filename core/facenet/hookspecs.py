@@ -18,7 +18,16 @@ import pluggy
 
 if TYPE_CHECKING:
     from facenet.recognition import FaceMatches, Recognizer
-    from facenet.types import Backbone, Detector, Frontend, Miner, PluginInfo, Receipt, Store
+    from facenet.types import (
+        Architecture,
+        Backbone,
+        Detector,
+        Frontend,
+        Miner,
+        PluginInfo,
+        Receipt,
+        Store,
+    )
 
 PROJECT = "facenet"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -31,8 +40,13 @@ def facenet_info() -> PluginInfo:
 
 
 @hookspec(firstresult=True)
-def list_architectures() -> Sequence[str]:
-    """Backbones only: the names that `make_backbone` accepts, without building any."""
+def list_architectures() -> Sequence[str | Architecture]:
+    """Backbones only: what `make_backbone` accepts, by name or record, without building any."""
+
+
+@hookspec(firstresult=True)
+def explain_architecture(name: str) -> str | None:
+    """Backbones only, optional: why a name is not offered and what to take, in one sentence."""
 
 
 @hookspec(firstresult=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from facenet.architectures import resolve
 from facenet.errors import (
     AmbiguousPlugin,
     BrokenPlugin,
@@ -27,7 +28,6 @@ from facenet.plugin_loading import (
     import_failure,
     installed,
     load_extension,
-    named,
     new_manager,
     normalized,
     read_info,
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXTENSIONS_GROUP = "facenet.extensions"
-PREFERRED_BACKBONES = "torchvision"
-"""Where a bare architecture name is looked up before the other backbone plugins."""
 
 
 def group_of(kind: PluginKind) -> str:
@@ -179,42 +177,8 @@ class Registry:
         return results
 
     def resolve_backbone(self, name: str) -> tuple[Plugin, str]:
-        """The plugin and the architecture that a backbone name in YAML stands for.
-
-        `plugin/architecture` names both. A bare name is first a plugin's own name (its first
-        architecture), then an architecture, looked up in torchvision before the others.
-        """
-        plugin_name, slash, architecture = name.partition("/")
-        if slash:
-            plugin = self.load("backbone", plugin_name)
-            offered = architectures(plugin)
-            if architecture not in offered:
-                raise UnknownPlugin(
-                    f"backbone plugin {plugin_name!r} has no architecture {architecture!r}"
-                    f"{did_you_mean(architecture, offered)}"
-                )
-            return plugin, architecture
-        refs = self.refs("backbone")
-        if any(name in (ref.name, ref.qualified_name) for ref in refs):
-            plugin = self.load("backbone", name)
-            return plugin, (name if name in architectures(plugin) else architectures(plugin)[0])
-        known: list[str] = []
-        failures: list[str] = []
-        for ref in sorted(refs, key=lambda ref: ref.name != PREFERRED_BACKBONES):
-            try:
-                plugin = self.load_ref(ref)
-                offered = architectures(plugin)
-            except PluginError as error:
-                failures.append(str(error))
-                continue
-            if name in offered:
-                return plugin, name
-            known += [ref.name, *offered]
-        places = ", ".join(ref.name for ref in refs) or "none"
-        raise UnknownPlugin(
-            f"unknown backbone {name!r}{did_you_mean(name, known)} (looked in plugins: {places})"
-            + "".join(f"; {failure}" for failure in failures)
-        )
+        """The plugin and the architecture that a backbone name in YAML stands for."""
+        return resolve(self, name)
 
     def notify(self, event: str, **arguments: Any) -> None:
         """Tell every extension what has happened.
@@ -252,14 +216,3 @@ class Registry:
         for ref, extension in self._extensions:
             if not manager.is_registered(extension):
                 manager.register(extension, name=f"extension {ref.qualified_name}")
-
-
-def architectures(plugin: Plugin) -> list[str]:
-    """What a backbone plugin offers; a plugin that lists nothing offers its own name."""
-    try:
-        return list(plugin.call("list_architectures") or [plugin.ref.name])
-    except PluginError:
-        raise
-    except Exception as error:
-        # Whatever a stranger's hook raises, it is that plugin's failure alone.
-        raise BrokenPlugin(f"{plugin.ref}: list_architectures() raised {named(error)}") from error

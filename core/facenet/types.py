@@ -46,6 +46,21 @@ class PluginInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Architecture:
+    """A network that a backbone plugin can build, as far as is known without building it.
+
+    `parameters` counts those of the published network, its classifier included; `input_size` is
+    the side in pixels that it was designed for; `licence` is the SPDX id of the weights that
+    `pretrained` stands for. None: not known, or there are none.
+    """
+
+    name: str
+    parameters: int | None = None
+    input_size: int | None = None
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Backbone:
     """A feature extractor and what must be known to use it rightly.
 
@@ -53,6 +68,10 @@ class Backbone:
     mode. `mean` and `std` are per RGB channel for pixel values in 0..1. `input_size` is the
     side in pixels at which the network was designed to work. `licence` is the SPDX id of the
     pretrained weights; None when there are none.
+
+    `options` are the plugin's options that build the same network again when its weights come
+    from a model file: those that only say where pretrained weights are found are left out.
+    None: the options that were given.
     """
 
     module: nn.Module
@@ -61,6 +80,7 @@ class Backbone:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     licence: str | None = None
+    options: Mapping[str, Any] | None = None
 
 
 class Triplets(NamedTuple):

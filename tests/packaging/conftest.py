@@ -31,7 +31,7 @@ only-include = ["{module}.py"]
 EVALUATE = """\
 import sys
 from facenet.errors import PluginError
-from facenet.plugins import Registry, architectures
+from facenet.plugins import Registry
 
 registry = Registry()
 try:

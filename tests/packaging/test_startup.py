@@ -11,6 +11,7 @@ import pytest
 HEAVY = (
     "torch",
     "torchvision",
+    "timm",
     "lightning",
     "matplotlib",
     "psycopg",
@@ -23,6 +24,7 @@ HEAVY = (
     "pydantic",
 )
 PLUGINS = (
+    "facenet_timm",
     "facenet_torchvision",
     "facenet_triplet_miners",
     "facenet_whole_image",

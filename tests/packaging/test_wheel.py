@@ -33,6 +33,7 @@ def test_the_top_level_is_facenet_alone(wheel: zipfile.ZipFile) -> None:
         "facenet_memory",
         "facenet_pgvector",
         "facenet_serve",
+        "facenet_timm",
         "facenet_torchvision",
         "facenet_triplet_miners",
         "facenet_whole_image",

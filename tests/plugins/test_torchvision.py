@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from facenet.errors import ConfigError, ModelError
-from facenet.plugins import Registry, architectures
+from facenet.architectures import architecture_names
+from facenet.plugins import Registry
 from facenet.types import Backbone
 
 # The smallest of each family, whose heads and auxiliary outputs differ, with a size it can take.
@@ -32,7 +33,7 @@ FAMILIES = {
     "vit_b_32": 64,
     "wide_resnet50_2": 32,
 }
-ALL = architectures(Registry().load("backbone", "torchvision"))
+ALL = architecture_names(Registry().load("backbone", "torchvision"))
 
 
 def build(architecture: str, image_size: int, pretrained: bool = False) -> Backbone:

@@ -24,6 +24,7 @@ COMMANDS = (
     "enrol",
     "search",
     "forget",
+    "backbones",
     "plugins",
     "config",
     "demo",

@@ -71,7 +71,8 @@ def build_network(
     """Find the backbone plugin, build its network and put the head on it.
 
     The spec that comes back names the plugin that answered, so that a bare architecture name
-    means the same network wherever the model is loaded.
+    means the same network wherever the model is loaded, and keeps no option that says where
+    pretrained weights were found.
     """
     plugin, architecture = Registry().resolve_backbone(spec.backbone)
     backbone = plugin.make_from(
@@ -79,5 +80,8 @@ def build_network(
     )
     if not isinstance(backbone, Backbone):
         raise IncompatiblePlugin(f"{plugin.ref}: make_backbone gave {type(backbone).__name__}")
-    full = spec.model_copy(update={"backbone": f"{plugin.ref.name}/{architecture}"})
+    options = spec.options if backbone.options is None else dict(backbone.options)
+    full = spec.model_copy(
+        update={"backbone": f"{plugin.ref.name}/{architecture}", "options": options}
+    )
     return EmbeddingNetwork(backbone, spec.embedding_dim, spec.dropout), backbone, full

@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from pydantic import Field
+
+from facenet.backbones import PretrainedOptions
 from facenet.hookspecs import hookimpl
-from facenet.types import Backbone, PluginInfo
+from facenet.types import PluginInfo
+
+if TYPE_CHECKING:
+    from facenet.types import Architecture, Backbone
+
+
+class Options(PretrainedOptions):
+    """Which pretrained weights, and from where."""
+
+    weights: str | None = Field(
+        None,
+        description="Name of the pretrained weights, as IMAGENET1K_V1; default: torchvision's "
+        "best for the architecture.",
+    )
 
 
 @hookimpl
@@ -13,19 +30,22 @@ def facenet_info() -> PluginInfo:
     return PluginInfo(
         summary="The classification networks of torchvision.models, without their classifier",
         licence="BSD-3-Clause",
+        options=Options,
         install="pip install 'facenet-kit[train]'",
     )
 
 
 @hookimpl
-def list_architectures() -> Sequence[str]:
-    from facenet_torchvision.networks import list_architectures
+def list_architectures() -> Sequence[Architecture]:
+    from facenet_torchvision.weights import list_architectures
 
     return list_architectures()
 
 
 @hookimpl
-def make_backbone(architecture: str, pretrained: bool, image_size: int) -> Backbone:
+def make_backbone(
+    options: Options, architecture: str, pretrained: bool, image_size: int
+) -> Backbone:
     from facenet_torchvision.networks import build
 
-    return build(architecture, pretrained=pretrained, image_size=image_size)
+    return build(options, architecture, pretrained=pretrained, image_size=image_size)

@@ -1,0 +1,69 @@
+"""`facenet backbones`."""
+
+from __future__ import annotations
+
+import click
+
+from facenet.architectures import architectures, by_preference
+from facenet.cli.options import json_option
+from facenet.cli.output import print_json, print_table, report_skipped
+from facenet.errors import PluginError
+from facenet.plugins import Registry
+from facenet.text import did_you_mean
+from facenet.types import Architecture
+
+
+@click.command("backbones")
+@click.option("--grep", "text", default="", metavar="TEXT", help="Only names that contain TEXT.")
+@json_option
+def command(text: str, as_json: bool) -> None:
+    """List the networks that `model.backbone` can name; none is built.
+
+    `size` is the side in pixels that a network was designed for, `licence` that of its pretrained
+    weights; - where it is not known.
+    """
+    offered, failures = _offered(Registry())
+    report_skipped("backbone plugin", failures)
+    # A network is also found by the name that is never ambiguous, source/name.
+    found = [(s, a) for s, a in offered if text.lower() in f"{s}/{a.name}".lower()]
+    if as_json:
+        print_json([_record(source, architecture) for source, architecture in found])
+    elif found:
+        print_table(
+            ["name", "source", "parameters", "size", "licence"],
+            [
+                (a.name, source, _millions(a.parameters), a.input_size, a.licence)
+                for source, a in found
+            ],
+        )
+    else:
+        hint = did_you_mean(text, [a.name for _, a in offered])
+        click.echo(f"no backbone's name contains {text!r}{hint}", err=True)
+
+
+def _offered(registry: Registry) -> tuple[list[tuple[str, Architecture]], list[str]]:
+    """(source, architecture) in the order in which bare names are looked up, and why some
+    plugins offer nothing."""
+    offered: list[tuple[str, Architecture]] = []
+    failures: list[str] = []
+    for ref in by_preference(registry):
+        try:
+            plugin = registry.load_ref(ref)
+            offered += [(ref.name, architecture) for architecture in architectures(plugin)]
+        except PluginError as error:
+            failures.append(str(error))
+    return offered, failures
+
+
+def _record(source: str, architecture: Architecture) -> dict[str, str | int | None]:
+    return {
+        "name": architecture.name,
+        "source": source,
+        "parameters": architecture.parameters,
+        "input_size": architecture.input_size,
+        "licence": architecture.licence,
+    }
+
+
+def _millions(parameters: int | None) -> str | None:
+    return None if parameters is None else f"{parameters / 1e6:.1f} M"
