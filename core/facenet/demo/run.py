@@ -23,7 +23,8 @@ from facenet.models import load_model
 from facenet.paths import checked_output_folder
 from facenet.recognition import Recognizer, embed_files, populate
 from facenet.training import Evaluation, evaluate_model, train
-from facenet.training.run import BUNDLE, METRICS
+from facenet.training.loggers import METRICS
+from facenet.training.run import BUNDLE
 from facenet.types import Match
 
 Progress = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]

@@ -36,11 +36,13 @@ _FREE_TO_CHANGE = (
 
 
 class RunState(NamedTuple):
-    """Where a run stands: the batch that comes next, and the configuration it was made with."""
+    """Where a run stands: the batch that comes next, how many batches and optimizer steps are
+    behind it, and the configuration it was made with."""
 
     epoch: int
     batch: int
     batches_seen: int
+    steps: int
     max_epochs: int
     config: dict[str, Any]
 

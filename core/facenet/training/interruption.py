@@ -6,11 +6,15 @@ import logging
 import os
 import signal
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from lightning import Callback, LightningModule, Trainer
 
 from facenet.training.checkpoints import FOLDER, LAST
+from facenet.training.module import TripletModule
+
+ASKED_EVERY = 10
+"""Optimizer steps between two questions to the other processes."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,21 +41,30 @@ class Interruption(Callback):
             self._before = {}
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self._asked and error is None:
+            raise KeyboardInterrupt  # asked in the last step: that was saved as any last step is
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
-        """Save and leave, between two steps of the optimizer."""
-        if _between_steps(trainer) and self._anyone_asked(trainer):
+        """Save and leave, between two steps of the optimizer.
+
+        Not after the last one of an epoch: its validation comes first, which saves as well.
+        """
+        training = cast(TripletModule, module)
+        done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        if done == trainer.num_training_batches or not training.completes_step():
+            return
+        if self._anyone_asked(trainer):
             trainer.save_checkpoint(self._path)
             raise KeyboardInterrupt
 
     def _anyone_asked(self, trainer: Trainer) -> bool:
         if trainer.world_size == 1:
             return self._asked
-        # All processes must leave at one step; asking each time would cost a round trip.
-        if trainer.global_step % trainer.log_every_n_steps:
+        # All processes must leave at one step; asking at each would cost a round trip.
+        if trainer.global_step % ASKED_EVERY:
             return False
         return bool(trainer.strategy.reduce_boolean_decision(self._asked, all=False))
 
@@ -64,9 +77,3 @@ class Interruption(Callback):
             raise KeyboardInterrupt
         self._asked = True
         logger.warning("stopping after this step; once more to stop at once")
-
-
-def _between_steps(trainer: Trainer) -> bool:
-    done = trainer.fit_loop.epoch_loop.batch_progress.current.ready
-    last = done >= trainer.num_training_batches
-    return last or done % trainer.accumulate_grad_batches == 0

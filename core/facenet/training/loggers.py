@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch import loggers as known
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from facenet.config.train import LoggingConfig
+from facenet.config.train import LoggerConfig, LoggingConfig
 from facenet.errors import ConfigError
 from facenet.text import did_you_mean
 
@@ -23,21 +23,21 @@ def make_loggers(config: LoggingConfig, *, from_step: int) -> list[Logger]:
     arguments, or whose library is missing.
     """
     return [
-        _make(f"logging.loggers.{index}", each.name, dict(each.model_extra or {}), config, from_step)
-        for index, each in enumerate(config.loggers)
+        _make(f"logging.loggers.{index}", logger, config, from_step)
+        for index, logger in enumerate(config.loggers)
     ]
 
 
-def _make(
-    key: str, name: str, arguments: dict[str, Any], config: LoggingConfig, from_step: int
-) -> Logger:
+def _make(key: str, logger: LoggerConfig, config: LoggingConfig, from_step: int) -> Logger:
+    name, arguments = logger.name, dict(logger.model_extra or {})
     offered = sorted(n for n in known.__all__ if n not in ("Logger", "CSVLogger"))
     try:
         if name == "csv":
             return MetricsFile(config.output_dir, config.log_every_n_steps, from_step, **arguments)
         if name == "tensorboard":
             place = {"save_dir": config.output_dir, "name": "tensorboard", "version": ""}
-            return TensorBoardLogger(**(place | arguments), purge_step=from_step or None)
+            arguments = {**place, "purge_step": from_step or None, **arguments}
+            return TensorBoardLogger(**arguments)
         if name not in offered:
             choices = ["csv", "tensorboard", *offered]
             raise ConfigError(
@@ -67,7 +67,7 @@ class MetricsFile(CSVLogger):
         writer = super().experiment
         if not begun and self._former:
             for row in self._former:
-                writer.log_metrics({k: float(v) for k, v in row.items() if v}, int(row["step"]))
+                writer.log_metrics({key: value for key, value in row.items() if value}, row["step"])
             writer.save()
         return writer
 

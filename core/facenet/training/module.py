@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from facenet.models.model import pixel_transform
 from facenet.models.weights import embedding_space
 from facenet.plugins import Registry
 from facenet.training.checkpoints import STATE_KEY, RunState, plain_config
+from facenet.training.figures import Figures
 from facenet.training.held_out import split_of
 from facenet.training.loss import TripletLoss, triplet_loss
 from facenet.training.optimization import learning_rate_factor, make_optimizer
@@ -32,6 +33,8 @@ class TripletModule(LightningModule):
 
     Processes that train together mine one batch, that of all of them.
     """
+
+    _diverged_at: torch.Tensor
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
@@ -59,6 +62,8 @@ class TripletModule(LightningModule):
         )
         self.to_input = pixel_transform(self.preprocessing)
         self.batches_seen = 0
+        self.figures: Figures | None = None
+        self._log_every = config.logging.log_every_n_steps
         self._validation: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.register_buffer("_diverged_at", torch.tensor(-1), persistent=False)
 
@@ -89,18 +94,18 @@ class TripletModule(LightningModule):
                 embeddings, similarity, triplets, margin=model.margin, distance=model.distance
             )
         self._note_divergence(result.loss)
-        if self.logs_this_step():
-            self._log_step(result, rows)
         self.batches_seen += 1
+        # Here alone the host waits for the device.
+        if self.completes_step() and (self.global_step + 1) % self._log_every == 0:
+            self._stop_if_diverged()
+            self._log_figures(result, rows)
         return result.loss
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        if self.logs_this_step():
-            self._stop_if_diverged()
-
-    def logs_this_step(self) -> bool:
-        """Whether figures leave the device at this step; each time the host waits for it."""
-        return bool((self.batches_seen + 1) % self.config.logging.log_every_n_steps == 0)
+    def completes_step(self) -> bool:
+        """Whether the batch at hand is the last one of an optimizer step."""
+        done = self.trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        every = self.config.trainer.accumulate_grad_batches
+        return bool(done % every == 0 or done >= self.trainer.num_training_batches)
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         images, labels = batch
@@ -110,7 +115,7 @@ class TripletModule(LightningModule):
         self._stop_if_diverged()
         embeddings, labels = self._validation_rows()
         if not np.isfinite(embeddings).all():
-            raise self._divergence(self.batches_seen)
+            raise self._divergence(self.global_step)
         try:
             result = verification(*all_pairs(embeddings, labels))
         except DataError as error:
@@ -136,6 +141,8 @@ class TripletModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._stop_if_diverged()
+        for logger in self.loggers:
+            logger.save()
         checkpoint[CARD_KEY] = self.card().model_dump(mode="json")
         checkpoint[STATE_KEY] = self._run_state()._asdict()
 
@@ -148,7 +155,8 @@ class TripletModule(LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.config.optimizer, self.network)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        each_step = {"scheduler": scheduler, "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": each_step}
 
     def _factor(self, step: int) -> float:
         total = int(self.trainer.estimated_stepping_batches)
@@ -157,17 +165,19 @@ class TripletModule(LightningModule):
     def _of_all_processes(self, rows: torch.Tensor) -> torch.Tensor:
         if self.trainer.world_size == 1:
             return rows
-        gathered: torch.Tensor = self.all_gather(rows, sync_grads=True).flatten(0, 1)
-        return gathered
+        gathered: Any = self.all_gather(rows, sync_grads=True)
+        return cast(torch.Tensor, gathered.flatten(0, 1))
 
-    def _log_step(self, result: TripletLoss, embeddings: torch.Tensor) -> None:
+    def _log_figures(self, result: TripletLoss, embeddings: torch.Tensor) -> None:
         spread = embeddings.square().sum(dim=1).mean() - embeddings.mean(dim=0).square().sum()
-        self.log("train_loss", result.loss.detach(), prog_bar=True)
-        self.log("train_active", result.active, prog_bar=True)
-        self.log("train_positive_distance", result.positive_distance)
-        self.log("train_negative_distance", result.negative_distance)
-        self.log("train_spread", spread)
-        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        near, far = result.positive_distance, result.negative_distance
+        values = torch.stack([result.loss.detach(), result.active, near, far, spread]).tolist()
+        self.figures = Figures(*values)
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        row = {f"train_{name}": value for name, value in self.figures._asdict().items()}
+        row |= {"lr": rate, "epoch": self.current_epoch}
+        for logger in self.loggers:
+            logger.log_metrics(row, self.global_step)
 
     def _validation_rows(self) -> tuple[Any, Any]:
         """Embeddings and labels of all processes, whose shares may differ in length."""
@@ -184,21 +194,26 @@ class TripletModule(LightningModule):
         epoch, batch = self.current_epoch, loop.epoch_loop.batch_progress.current.ready
         if batch >= self.trainer.num_training_batches:
             epoch, batch = epoch + 1, 0
-        epochs = self.config.trainer.max_epochs
-        return RunState(epoch, batch, self.batches_seen, epochs, plain_config(self.config))
+        return RunState(
+            epoch=epoch,
+            batch=batch,
+            batches_seen=self.batches_seen,
+            steps=self.global_step,
+            max_epochs=self.config.trainer.max_epochs,
+            config=plain_config(self.config),
+        )
 
     def _note_divergence(self, loss: torch.Tensor) -> None:
         """Remember on the device the first step whose loss was no number."""
         first = ~torch.isfinite(loss.detach()) & (self._diverged_at < 0)
-        self._diverged_at = torch.where(first, self.batches_seen, self._diverged_at)
+        self._diverged_at = torch.where(first, self.global_step, self._diverged_at)
 
     def _stop_if_diverged(self) -> None:
-        batch = int(self._diverged_at)
-        if batch >= 0:
-            raise self._divergence(batch)
+        step = int(self._diverged_at)
+        if step >= 0:
+            raise self._divergence(step)
 
-    def _divergence(self, batch: int) -> TrainingError:
-        step = batch // self.config.trainer.accumulate_grad_batches
+    def _divergence(self, step: int) -> TrainingError:
         rate = self.config.optimizer.lr * self._factor(step)
         return TrainingError(
             f"training diverged: the loss of step {step} was not a number, at learning rate "

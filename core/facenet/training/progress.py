@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-_SHOWN = {"train_loss": "loss", "train_active": "active", "val_auc": "val AUC"}
+from facenet.training.figures import Figures
 
 
 class TrainingProgress(ProgressBar):
@@ -39,12 +39,12 @@ class TrainingProgress(ProgressBar):
             console=Console(stderr=True),
         )
         epochs, length = trainer.max_epochs or 1, int(trainer.num_training_batches)
-        state = trainer.fit_loop.epoch_loop.batch_progress
+        behind = trainer.fit_loop.epoch_loop.batch_progress.current.ready % length
         self._begun, self._batches = time.monotonic(), 0
         self._task = self._progress.add_task(
             "training",
             total=length * epochs,
-            completed=trainer.current_epoch * length + state.current.processed % length,
+            completed=trainer.current_epoch * length + behind,
             epoch=trainer.current_epoch + 1,
             epochs=epochs,
             figures="",
@@ -56,17 +56,16 @@ class TrainingProgress(ProgressBar):
             return
         self._batches += 1
         speed = self._batches * self._images_per_batch / (time.monotonic() - self._begun)
-        # Of the last logged step: a figure of this one would make the host wait for the device.
-        figures = [
-            f"{name} {float(trainer.logged_metrics[key]):.3f}"
-            for key, name in _SHOWN.items()
-            if key in trainer.logged_metrics
-        ]
+        figures = [f"{speed:.0f} images/s"]
+        if isinstance(module.figures, Figures):
+            figures += [f"loss {module.figures.loss:.3f}", f"active {module.figures.active:.0%}"]
+        if "val_auc" in trainer.callback_metrics:
+            figures.append(f"val AUC {float(trainer.callback_metrics['val_auc']):.3f}")
         self._progress.update(
             self._task,
             advance=1,
             epoch=trainer.current_epoch + 1,
-            figures="  ".join([f"{speed:.0f} images/s", *figures]),
+            figures="  ".join(figures),
         )
 
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:

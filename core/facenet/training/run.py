@@ -68,8 +68,7 @@ def train(
     best = best_checkpoints(config)
     interruption = Interruption(output)
     with quiet_lightning():
-        steps = state.batches_seen // config.trainer.accumulate_grad_batches if state else 0
-        trainer = make_trainer(config, [best, interruption], from_step=steps)
+        trainer = make_trainer(config, [best, interruption], from_step=state.steps if state else 0)
         data.trainer = trainer
         data.setup("fit")  # too few identities for all processes: said before anything is written
         if trainer.is_global_zero:

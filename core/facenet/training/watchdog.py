@@ -6,43 +6,27 @@ import logging
 import math
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from facenet.config import TrainConfig
 from facenet.errors import TrainingError
+from facenet.training.figures import Figures
 
 logger = logging.getLogger(__name__)
 
 PATIENCE = 100
 """Optimizer steps over which a sign must hold."""
 COLLAPSED_SPREAD = 0.02
-"""Variance of unit-length embeddings, summed over coordinates: near 1 when they lie all around."""
+"""Embedding variance below which all faces are nearly one point."""
 NEAR_MARGIN = 0.02
 """Share of the margin (of ln 2 for the soft margin) within which the loss stands still."""
 CHANCE_AUC = 0.6
 """A validation AUC below this is little better than guessing, which gives 0.5."""
 IDLE_SHARE = 0.01
 """Share of active triplets below which there is nothing left to learn from."""
-
-
-class Figures(NamedTuple):
-    """What one look at the run shows; `spread` is the variance of the embeddings."""
-
-    loss: float
-    active: float
-    positive_distance: float
-    negative_distance: float
-    spread: float
-
-    def __str__(self) -> str:
-        return (
-            f"loss {self.loss:.3f}, {self.active:.0%} of triplets active, mean distance "
-            f"{self.positive_distance:.3f} to positives and {self.negative_distance:.3f} to "
-            f"negatives, embedding variance {self.spread:.3f}"
-        )
 
 
 class Watchdog(Callback):
@@ -56,10 +40,11 @@ class Watchdog(Callback):
         self._said: set[str] = set()
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
-        figures = trainer.logged_metrics
-        if (trainer.fit_loop.total_batch_idx + 1) % self._config.logging.log_every_n_steps:
+        """Look at the module's latest figures, once at each."""
+        figures = module.figures
+        if not isinstance(figures, Figures) or (self._seen and self._seen[-1] is figures):
             return
-        self._seen.append(Figures(*(float(figures[f"train_{name}"]) for name in Figures._fields)))
+        self._seen.append(figures)
         if len(self._seen) < (self._seen.maxlen or 0):
             return
         auc = float(trainer.callback_metrics.get("val_auc", math.nan))
