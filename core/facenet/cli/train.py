@@ -57,20 +57,19 @@ def command(
 
 
 def _read_folder(config: TrainConfig, speaks: bool) -> IdentityFolder:
-    from facenet.data import scan_folder
+    from facenet.data import open_folder
     from facenet.text import count
 
-    root, least = config.data.root, config.data.min_images_per_class
     if not speaks:
-        return scan_folder(root, min_images=least)
+        return open_folder(config)
     with progress("reading images") as update:
-        folder = scan_folder(root, min_images=least, progress=update)
+        folder = open_folder(config, progress=update)
     report_skipped("unreadable image", folder.unreadable)
     click.echo(
         f"{count(len(folder.identities), 'identity', 'identities')}, "
         f"{count(len(folder.samples), 'image')}; "
         f"{count(len(folder.too_few), 'identity', 'identities')} left out for having fewer than "
-        f"{least} images",
+        f"{config.data.min_images_per_class} images",
         err=True,
     )
     return folder

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from facenet.config.section import BackboneSlot, MinerSlot, Section, planned
+from facenet.config.section import BackboneSlot, MinerSlot, Section
 from facenet.validation import wrong_key
 
 MAX_EMBEDDING_DIM = 4000
@@ -39,8 +39,10 @@ class DataConfig(Section):
     batch_size: PositiveInt | None = Field(
         None, description="Must equal classes_per_batch x samples_per_class; null: computed."
     )
-    num_workers: NonNegativeInt = Field(2, description="Processes that decode; 0: the main one.")
-    classes_per_batch: int = Field(16, ge=2, description="P: identities in a batch.")
+    num_workers: NonNegativeInt = Field(
+        2, description="Processes that prepare batches, for each device; 0: the main one."
+    )
+    classes_per_batch: int = Field(16, ge=2, description="P: identities in a batch of one device.")
     samples_per_class: int = Field(4, ge=2, description="K: images of each identity in a batch.")
     val_split: Fraction = Field(0.2, description="Share of identities held out for validation.")
     shuffle: bool = Field(True, description="Draw new batches each epoch; false: the same ones.")
@@ -51,8 +53,14 @@ class DataConfig(Section):
     augmentations: tuple[Augmentation, ...] = Field(
         ("flip", "color", "crop"), description="Random changes to training images, in this order."
     )
-    cache_dataset: bool = planned(False, "Keep decoded images in a memory-mapped file.")
-    precision: Literal["uint8", "float16", "float32"] = planned("uint8", "Type of cached pixels.")
+    cache_dataset: bool = Field(
+        False, description="Decode once, to a memory-mapped file in .facenet/cache."
+    )
+    precision: Literal["uint8", "float16", "float32"] = Field(
+        "uint8",
+        description="Type of pixels in batches and cache; uint8 is smallest, the others are not "
+        "rounded after augmentation.",
+    )
     pin_memory: bool = Field(False, description="Page-locked batches: faster copies to a GPU.")
     persistent_workers: bool = Field(True, description="Keep workers between epochs.")
 

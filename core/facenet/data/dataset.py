@@ -4,32 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from facenet.data.augmentation import Augmentation
-from facenet.data.folder import Sample
+from facenet.data.cache import CropCache
+from facenet.data.folder import Sample, read_crop
+from facenet.data.precision import Precision, as_type
 from facenet.data.sampler import Batch
-from facenet.imaging import crop_face, decode, whole_image_box
 
 
 class FaceDataset(Dataset[tuple[torch.Tensor, int]]):
-    """Items are ((3, S, S) uint8 RGB image, label); labels number the identities in order."""
+    """Items are ((3, S, S) RGB image, label); labels number the identities in order.
 
-    def __init__(self, samples: Sequence[Sample], image_size: int) -> None:
+    Pixels are of type `precision`: uint8 in 0..255, float16 or float32 in 0..1. They are read from
+    `crops` where its images have the size that is asked for, and decoded otherwise.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        image_size: int,
+        *,
+        precision: Precision = "uint8",
+        crops: CropCache | None = None,
+    ) -> None:
         self.samples = samples
         self.image_size = image_size
         self.identities = sorted({sample.identity for sample in samples})
         numbers = {identity: number for number, identity in enumerate(self.identities)}
         self.labels = [numbers[sample.identity] for sample in samples]
+        self.precision = precision
+        self._crops = crops if crops and crops.image_size == image_size else None
+        if self._crops:
+            self._rows = self._crops.rows([sample.path for sample in samples])
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        image = decode(self.samples[index].path)
-        face = crop_face(image, whole_image_box(image), self.image_size)
-        return torch.from_numpy(face.copy()).permute(2, 0, 1), self.labels[index]
+        return self.pixels([index])[0], self.labels[index]
+
+    def pixels(self, indices: Sequence[int]) -> torch.Tensor:
+        """(B, 3, S, S) of some images."""
+        if self._crops:
+            crops = self._crops.take(self._rows[list(indices)])
+        else:
+            paths = [self.samples[index].path for index in indices]
+            crops = np.stack([read_crop(path, self.image_size) for path in paths])
+        return as_type(torch.from_numpy(crops), self.precision).permute(0, 3, 1, 2)
 
 
 class TrainingBatches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -40,6 +64,6 @@ class TrainingBatches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         self.augment = Augmentation(augmentations)
 
     def __getitem__(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        items = [self.faces[index] for index in batch.indices]
-        pixels = torch.stack([image for image, _ in items])
-        return self.augment(pixels, batch.seed), torch.tensor([label for _, label in items])
+        pixels = self.faces.pixels(batch.indices)
+        labels = torch.tensor([self.faces.labels[index] for index in batch.indices])
+        return self.augment(pixels, batch.seed), labels

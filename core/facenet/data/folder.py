@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from facenet.errors import DataError, ImageError
-from facenet.imaging import decode, image_files
+from facenet.imaging import crop_face, decode, image_files, whole_image_box
+
+if TYPE_CHECKING:
+    from facenet.data.cache import CropCache
+    from facenet.types import Image
 
 Progress = Callable[[int, int], None]
 """Told how many are done, and of how many."""
@@ -25,12 +29,16 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class IdentityFolder:
-    """What a folder holds: usable samples, and what was left out and why."""
+    """What a folder holds: usable samples, and what was left out and why.
+
+    `crops` is the cache of its images' pixels; None when they are decoded each time.
+    """
 
     root: Path
     samples: tuple[Sample, ...]
     unreadable: tuple[str, ...] = ()
     too_few: tuple[str, ...] = ()
+    crops: CropCache | None = None
 
     @property
     def identities(self) -> list[str]:
@@ -51,31 +59,52 @@ def scan_folder(
     `min_images` readable ones is listed in `too_few` and left out.
     Raises `DataError` when the folder is missing or holds no usable identity.
     """
-    files = [path for path in image_files(root) if path.parent != root]
-    found = [Sample(path, path.relative_to(root).parts[0]) for path in files]
-    if not found:
-        raise DataError(f"{root}: no images in it; expected {root}/<identity>/<image>.jpg")
-    unreadable = []
-    readable = []
+    files = files_of_identities(root)
+    problems = {}
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        for done, (sample, problem) in enumerate(
-            zip(found, pool.map(_decoding_problem, files), strict=True), start=1
-        ):
+        found = zip(files, pool.map(_decoding_problem, files), strict=True)
+        for done, (path, problem) in enumerate(found, start=1):
             if problem:
-                unreadable.append(problem)
-            else:
-                readable.append(sample)
+                problems[path] = problem
             if progress:
-                progress(done, len(found))
+                progress(done, len(files))
+    return identity_folder(root, files, problems, min_images)
+
+
+def files_of_identities(root: Path) -> list[Path]:
+    """All image files of a folder of identities, in order of path; `DataError` when none."""
+    files = [path for path in image_files(root) if path.parent != root]
+    if not files:
+        raise DataError(f"{root}: no images in it; expected {root}/<identity>/<image>.jpg")
+    return files
+
+
+def identity_folder(
+    root: Path,
+    files: Sequence[Path],
+    problems: Mapping[Path, str],
+    min_images: int,
+    crops: CropCache | None = None,
+) -> IdentityFolder:
+    """What is usable of some files, given what is wrong with which; as `scan_folder`."""
+    found = [Sample(path, path.relative_to(root).parts[0]) for path in files]
+    readable = [sample for sample in found if sample.path not in problems]
     images = Counter(sample.identity for sample in readable)
-    too_few = tuple(sorted({s.identity for s in found if images[s.identity] < min_images}))
-    samples = tuple(sample for sample in readable if sample.identity not in set(too_few))
+    too_few = {sample.identity for sample in found if images[sample.identity] < min_images}
+    samples = tuple(sample for sample in readable if sample.identity not in too_few)
     if not samples:
         raise DataError(
             f"{root}: no identity has {min_images} readable images; "
-            f"{len(too_few)} have fewer, {len(unreadable)} images are unreadable"
+            f"{len(too_few)} have fewer, {len(problems)} images are unreadable"
         )
-    return IdentityFolder(root, samples, tuple(unreadable), too_few)
+    unreadable = tuple(problems[path] for path in files if path in problems)
+    return IdentityFolder(root, samples, unreadable, tuple(sorted(too_few)), crops)
+
+
+def read_crop(path: Path, image_size: int) -> Image:
+    """Decode an image to the (S, S, 3) uint8 crop that a network sees; raises `ImageError`."""
+    image = decode(path)
+    return crop_face(image, whole_image_box(image), image_size)
 
 
 def _decoding_problem(path: Path) -> str | None:

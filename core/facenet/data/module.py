@@ -11,6 +11,7 @@ from facenet.config import TrainConfig
 from facenet.data.dataset import FaceDataset, TrainingBatches
 from facenet.data.folder import IdentityFolder
 from facenet.data.sampler import PKBatchSampler
+from facenet.data.source import crops_of
 from facenet.data.split import training_samples, validation_samples
 from facenet.errors import DataError
 
@@ -20,6 +21,7 @@ class FaceDataModule(LightningDataModule):
 
     Made for one process; with a trainer attached, `setup` gives each process its share. The
     trainer must leave the samplers alone: ``Trainer(use_distributed_sampler=False)``.
+    Pixels are of type `data.precision`: uint8 in 0..255, float16 or float32 in 0..1.
     """
 
     def __init__(self, config: TrainConfig, folder: IdentityFolder) -> None:
@@ -27,8 +29,11 @@ class FaceDataModule(LightningDataModule):
         data = config.data
         self.seed = config.seed
         self.config = data
-        self.train_set = FaceDataset(training_samples(config, folder), data.image_size)
-        self.val_set = FaceDataset(validation_samples(config, folder), data.image_size)
+        crops = crops_of(config, folder)
+        self.train_set, self.val_set = (
+            FaceDataset(samples, data.image_size, precision=data.precision, crops=crops)
+            for samples in (training_samples(config, folder), validation_samples(config, folder))
+        )
         if len(self.val_set.samples) == len(self.val_set.identities):
             raise DataError(f"{folder.root}: no validation identity has two images to compare")
         self.sampler = self._sampler()
@@ -38,12 +43,12 @@ class FaceDataModule(LightningDataModule):
         self.sampler = self._sampler()
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Loader of ((P*K, 3, S, S) uint8, (P*K,) int64), in the batches of `sampler`."""
+        """Loader of ((P*K, 3, S, S), (P*K,) int64), in the batches of `sampler`."""
         batches = TrainingBatches(self.train_set, self.config.augmentations)
         return DataLoader(batches, sampler=self.sampler, batch_size=None, **self._workers())
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """Loader of ((B, 3, S, S) uint8, (B,) int64); the processes' shares are disjoint."""
+        """Loader of ((B, 3, S, S), (B,) int64); the processes' shares are disjoint."""
         share = Subset(self.val_set, range(self._rank, len(self.val_set), self._world_size))
         size = self.config.images_per_batch
         return DataLoader(share, batch_size=size, **self._workers())

@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from facenet.config import TrainConfig
-from facenet.data import FaceDataset, IdentityFolder, Sample, scan_folder, validation_samples
+from facenet.data import FaceDataset, IdentityFolder, Sample, open_folder, validation_samples
 from facenet.errors import ModelError
 from facenet.evaluation import Verification, all_pairs, verification
 from facenet.models import EmbeddingModel, ModelCard, Split, load_model, resolve_device
@@ -47,7 +47,7 @@ def evaluate(config: TrainConfig, checkpoint: str | Path) -> Evaluation:
     model = load_model(checkpoint, device)
     _refuse_another_network(config, model.card, Path(checkpoint))
     _refuse_trained_identities(config, model.card, Path(checkpoint))
-    folder = scan_folder(config.data.root, min_images=config.data.min_images_per_class)
+    folder = open_folder(config)
     return evaluate_model(config, model, folder)
 
 
@@ -56,7 +56,7 @@ def evaluate_model(
 ) -> Evaluation:
     """Like `evaluate`, for a model and a folder that are loaded already."""
     samples = validation_samples(config, folder)
-    dataset = FaceDataset(samples, model.card.preprocessing.image_size)
+    dataset = FaceDataset(samples, model.card.preprocessing.image_size, crops=folder.crops)
     loader = DataLoader(
         dataset, batch_size=config.data.images_per_batch, num_workers=config.data.num_workers
     )
