@@ -15,7 +15,6 @@ import time
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ _CHUNK = 256
 class CropCache:
     """The crops of all images below a folder, and which of them cannot be decoded and why."""
 
-    def __init__(self, root: Path, entry: Path, index: Index) -> None:
+    def __init__(self, root: Path, entry: Path, index: Index, pixels: NDArray[Any]) -> None:
         self.root = root
         self.entry = entry
         self.image_size = index.image_size
@@ -47,6 +46,7 @@ class CropCache:
         self.problems = {
             root / name: f"{root / name}: {why}" for name, why in index.problems.items()
         }
+        self._pixels = pixels
         self._rows = {path: row for row, path in enumerate(self.paths)}
 
     def rows(self, paths: Sequence[Path]) -> NDArray[np.int64]:
@@ -60,14 +60,13 @@ class CropCache:
         """(B, S, S, 3) of the cache's type: uint8 in 0..255, float16 or float32 in 0..1."""
         return self._pixels[rows]
 
-    @cached_property
-    def _pixels(self) -> NDArray[Any]:
-        pixels: NDArray[Any] = np.load(self.entry / PIXELS, mmap_mode="r")
-        return pixels
-
     def __getstate__(self) -> dict[str, Any]:
         # A worker process maps the file itself: pickling the map would copy all of it.
         return {key: value for key, value in self.__dict__.items() if key != "_pixels"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._pixels = _map_pixels(self.entry)
 
 
 def open_cache(
@@ -132,12 +131,17 @@ def _open_entry(root: Path, entry: Path, names: list[str]) -> CropCache | None:
     """An entry if it is there and undamaged."""
     try:
         index = Index.load(entry / INDEX)
-        pixels = np.load(entry / PIXELS, mmap_mode="r")
+        pixels = _map_pixels(entry)
     except (OSError, TypeError, ValueError, EOFError):
         return None
     if index.files != names or len(pixels) != len(names) or _checksum(pixels) != index.checksum:
         return None
-    return CropCache(root, entry, index)
+    return CropCache(root, entry, index, pixels)
+
+
+def _map_pixels(entry: Path) -> NDArray[Any]:
+    pixels: NDArray[Any] = np.load(entry / PIXELS, mmap_mode="r")
+    return pixels
 
 
 def _checksum(pixels: NDArray[Any]) -> int:
