@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 import torch
+from torchvision import models
 
+from facenet.architectures import architectures
 from facenet.errors import ConfigError, ModelError
-from facenet.architectures import architecture_names
 from facenet.plugins import Registry
-from facenet.types import Backbone
+from facenet.testing import build_backbone, check_backbone, check_export, of_the_day
+from facenet_torchvision.weights import SWAG_NAMES
 
 # The smallest of each family, whose heads and auxiliary outputs differ, with a size it can take.
 FAMILIES = {
@@ -33,45 +39,57 @@ FAMILIES = {
     "vit_b_32": 64,
     "wide_resnet50_2": 32,
 }
-ALL = architecture_names(Registry().load("backbone", "torchvision"))
+OFFERED = {a.name: a for a in architectures(Registry().load("backbone", "torchvision"))}
+SIZES = {"maxvit_t": 224, "vit_h_14": 56}
+"""vit_h_14 wants a multiple of 14, maxvit_t of 224; 96 pixels suit all others."""
+SMALL = [name for name, known in OFFERED.items() if (known.parameters or 0) < 60_000_000]
 
 
-def build(architecture: str, image_size: int, pretrained: bool = False) -> Backbone:
-    plugin, found = Registry().resolve_backbone(architecture)
-    made: Backbone = plugin.make_from(
-        {}, architecture=found, pretrained=pretrained, image_size=image_size
-    )
-    return made
+@pytest.fixture(autouse=True)
+def _free_the_network() -> Iterator[None]:
+    """Networks are held in cycles: without this, two of the largest are in memory at once."""
+    yield
+    gc.collect()
 
 
-def check(architecture: str, image_size: int) -> None:
-    backbone = build(architecture, image_size)
-    pixels = torch.randn(2, 3, image_size, image_size)
-    for mode in (True, False):
-        features = backbone.module.train(mode)(pixels)
-        assert isinstance(features, torch.Tensor)
-        assert features.shape == (2, backbone.feature_dim)
-    features.sum().backward()
-    gradients = [p.grad for p in backbone.module.parameters() if p.grad is not None]
-    assert gradients
-    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+def weights_file(tmp_path: Path, network: str, **arguments: object) -> Path:
+    """A file like the published one: classifier, auxiliary outputs and old names included."""
+    path = tmp_path / f"{network}.pth"
+    torch.save(models.get_model(network, **arguments).state_dict(), path)
+    return path
 
 
 @pytest.mark.parametrize(("architecture", "image_size"), FAMILIES.items())
 def test_every_family_gives_features_in_both_modes(architecture: str, image_size: int) -> None:
-    check(architecture, image_size)
+    check_backbone(build_backbone(architecture, image_size), image_size)
+
+
+@pytest.mark.parametrize("architecture", of_the_day(SMALL, 2))
+def test_the_sample_of_the_day_can_be_trained_and_exported(architecture: str) -> None:
+    size = SIZES.get(architecture, 96)
+    check_backbone(build_backbone(architecture, size), size)
+    check_export(build_backbone(architecture, size), size)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", ALL)
-def test_every_architecture_gives_features_in_both_modes(architecture: str) -> None:
-    # vit_h_14 wants a multiple of 14, maxvit_t of 224.
-    check(architecture, 224 if architecture in ("maxvit_t", "vit_h_14") else 96)
+@pytest.mark.parametrize("architecture", OFFERED)
+def test_every_architecture_can_be_trained_and_exported(architecture: str) -> None:
+    size = SIZES.get(architecture, 96)
+    check_backbone(build_backbone(architecture, size), size)
+    gc.collect()
+    check_export(build_backbone(architecture, size), size)
 
 
 def test_all_classification_networks_are_offered() -> None:
-    assert len(ALL) == 80
-    assert set(FAMILIES) <= set(ALL)
+    assert len(OFFERED) == 80 + len(SWAG_NAMES)
+    assert {*FAMILIES, *SWAG_NAMES} <= set(OFFERED)
+
+
+def test_what_is_known_of_a_network_is_told_without_building_it() -> None:
+    known = OFFERED["vit_l_16_swag_e2e"]
+    assert (known.parameters, known.input_size) == (305_174_504, 512)
+    assert known.licence == "CC-BY-NC-4.0"
+    assert OFFERED["resnet18"].licence == "BSD-3-Clause"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +99,117 @@ def test_an_impossible_size_is_an_error_that_names_the_right_one(architecture, i
     with pytest.raises(
         ConfigError, match=rf"{architecture} cannot work at image_size {image_size} .*own is 224"
     ):
-        build(architecture, image_size)
+        build_backbone(architecture, image_size)
+
+
+def test_a_swag_name_without_its_weights_is_the_plain_network() -> None:
+    backbone = build_backbone("vit_b_16_swag_e2e", 64)
+    assert backbone.module.image_size == 64
+    assert backbone.input_size == 384
+    assert backbone.licence is None
+
+
+@pytest.mark.parametrize("network", ["resnet18", "densenet121", "googlenet", "squeezenet1_1"])
+def test_weights_come_from_a_local_file(tmp_path: Path, network: str) -> None:
+    torch.manual_seed(0)
+    quick = {"init_weights": False} if network == "googlenet" else {}
+    file = weights_file(tmp_path, network, **quick)
+    stored = torch.load(file, weights_only=True)
+    backbone = build_backbone(network, 64, pretrained=True, weights_file=file)
+    own = backbone.module.state_dict()
+    assert all(torch.equal(own[name], stored[name]) for name in own)
+    assert backbone.licence == "BSD-3-Clause"
+
+
+def test_densenets_published_names_are_understood(tmp_path: Path) -> None:
+    file = weights_file(tmp_path, "densenet121")
+    published = {
+        name.replace(".norm1.", ".norm.1.").replace(".conv2.", ".conv.2."): tensor
+        for name, tensor in torch.load(file, weights_only=True).items()
+    }
+    assert any(".denselayer1.norm.1." in name for name in published)
+    torch.save(published, file)
+    assert build_backbone("densenet121", 32, pretrained=True, weights_file=file).feature_dim == 1024
+
+
+def test_positions_of_a_vit_are_interpolated_to_the_image_size(tmp_path: Path) -> None:
+    file = weights_file(tmp_path, "vit_b_16", image_size=96)
+    state = torch.load(file, weights_only=True)
+    state["encoder.pos_embedding"] = torch.full((1, 37, 768), 0.25)
+    torch.save(state, file)
+    backbone = build_backbone("vit_b_16_swag_linear", 64, pretrained=True, weights_file=file)
+    positions = backbone.module.encoder.pos_embedding
+    torch.testing.assert_close(positions, torch.full((1, 17, 768), 0.25))
+    assert backbone.licence == "CC-BY-NC-4.0"
+
+
+def test_normalisation_is_that_of_the_weights() -> None:
+    assert build_backbone("resnet18", 32).mean == (0.485, 0.456, 0.406)
+    assert build_backbone("googlenet", 32).mean == (0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("network", "stored", "reason"),
+    [
+        ("resnet34", "resnet18", "layer1.2.conv1.weight is missing"),
+        ("resnet18", "resnet34", "layer1.2.conv1.weight is not in the network"),
+        ("resnet50", "resnet18", "size mismatch for "),
+    ],
+)
+def test_weights_of_another_network_are_refused(
+    tmp_path: Path, network: str, stored: str, reason: str
+) -> None:
+    file = weights_file(tmp_path, stored)
+    with pytest.raises(
+        ModelError, match=rf"{file} for {network}: the weights do not fit: {reason}"
+    ):
+        build_backbone(network, 32, pretrained=True, weights_file=file)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("gone.pth", None, "no such file"),
+        ("text.pth", b"not weights", "neither .safetensors nor a state dict"),
+        ("text.safetensors", b"not weights", "neither .safetensors nor a state dict"),
+    ],
+)
+def test_a_weights_file_that_cannot_be_read_is_named(
+    tmp_path: Path, name: str, content: bytes | None, reason: str
+) -> None:
+    file = tmp_path / name
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ModelError, match=rf"weights_file {file}: {reason}"):
+        build_backbone("resnet18", 32, pretrained=True, weights_file=file)
+
+
+def test_a_weights_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "module.pth"
+    torch.save(torch.nn.Linear(2, 2), file)
+    with pytest.raises(ModelError, match="that can be read safely"):
+        build_backbone("resnet18", 32, pretrained=True, weights_file=file)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "wanted", "right"),
+    [
+        ("resnet50", "IMAGENET1K_V3", "IMAGENET1K_V1, IMAGENET1K_V2"),
+        ("vgg16", "IMAGENET1K_FEATURES", "IMAGENET1K_V1"),
+        ("vit_b_16_swag_e2e", "IMAGENET1K_V1", "IMAGENET1K_SWAG_E2E_V1"),
+    ],
+)
+def test_unknown_weights_are_an_error_that_lists_the_right_ones(
+    architecture: str, wanted: str, right: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"no weights '{wanted}'.* \(it has {right}\)"):
+        build_backbone(architecture, 224, pretrained=True, weights=wanted)
+
+
+@pytest.mark.parametrize("option", [{"weights": "IMAGENET1K_V1"}, {"weights_file": "x.pth"}])
+def test_weights_that_would_not_be_used_are_an_error(option: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=r"no meaning with model\.pretrained: false"):
+        build_backbone("resnet18", 32, **option)
 
 
 def test_pretrained_weights_that_cannot_be_fetched_say_where_to_put_them(
@@ -89,5 +217,16 @@ def test_pretrained_weights_that_cannot_be_fetched_say_where_to_put_them(
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
-    with pytest.raises(ModelError, match=r"put resnet18-\w+\.pth into .*checkpoints, or set"):
-        build("resnet18", 32, pretrained=True)
+    with pytest.raises(
+        ModelError, match=r"put resnet18-\w+\.pth into .*checkpoints, or .*weights_file.*false"
+    ):
+        build_backbone("resnet18", 32, pretrained=True)
+
+
+def test_a_chosen_weight_is_the_one_that_is_fetched(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    with pytest.raises(ModelError, match=r"put vit_b_16_swag-\w+\.pth into"):
+        build_backbone("vit_b_16", 64, pretrained=True, weights="IMAGENET1K_SWAG_E2E_V1")

@@ -1,4 +1,4 @@
-"""Conformance suites for authors of plugins; needs pytest.
+"""Conformance suites and checks for authors of plugins; needs pytest.
 
 >>> from facenet.testing import StoreSuite
 >>> class TestMyStore(StoreSuite):
@@ -7,9 +7,24 @@
 
 import pytest
 
-pytest.register_assert_rewrite("facenet.testing.stores", "facenet.testing.store_enrolment")
+pytest.register_assert_rewrite(
+    "facenet.testing.backbones", "facenet.testing.stores", "facenet.testing.store_enrolment"
+)
 
+from facenet.testing.backbones import (  # noqa: E402
+    build_backbone,
+    check_backbone,
+    check_export,
+    of_the_day,
+)
 from facenet.testing.galleries import OpenStore  # noqa: E402
 from facenet.testing.stores import StoreSuite  # noqa: E402
 
-__all__ = ["OpenStore", "StoreSuite"]
+__all__ = [
+    "OpenStore",
+    "StoreSuite",
+    "build_backbone",
+    "check_backbone",
+    "check_export",
+    "of_the_day",
+]
