@@ -30,7 +30,7 @@ def make_loggers(config: LoggingConfig, *, from_step: int) -> list[Logger]:
 
 def _make(key: str, logger: LoggerConfig, config: LoggingConfig, from_step: int) -> Logger:
     name, arguments = logger.name, dict(logger.model_extra or {})
-    offered = sorted(n for n in known.__all__ if n not in ("Logger", "CSVLogger"))
+    offered = sorted(set(known.__all__) - {"Logger"})
     try:
         if name == "csv":
             return MetricsFile(config.output_dir, config.log_every_n_steps, from_step, **arguments)

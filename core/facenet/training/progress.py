@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import ProgressBar
+from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -19,11 +18,10 @@ from rich.progress import (
 from facenet.training.figures import Figures
 
 
-class TrainingProgress(ProgressBar):
+class TrainingProgress(Callback):
     """A bar over all batches of the run, with images/s, loss, share of active triplets, val AUC."""
 
     def __init__(self, images_per_batch: int) -> None:
-        super().__init__()
         self._images_per_batch = images_per_batch
         self._progress: Progress | None = None
 
@@ -55,7 +53,8 @@ class TrainingProgress(ProgressBar):
         if self._progress is None:
             return
         self._batches += 1
-        speed = self._batches * self._images_per_batch / (time.monotonic() - self._begun)
+        images = self._batches * self._images_per_batch * trainer.world_size
+        speed = images / (time.monotonic() - self._begun)
         figures = [f"{speed:.0f} images/s"]
         if isinstance(module.figures, Figures):
             figures += [f"loss {module.figures.loss:.3f}", f"active {module.figures.active:.0%}"]

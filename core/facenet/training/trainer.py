@@ -44,21 +44,21 @@ def make_trainer(
 
     Raises `DeviceError` for devices that are not here, `ConfigError` for a wrong logger.
     """
-    options = config.trainer.model_dump()
-    images = config.data.images_per_batch
+    options = config.trainer.model_dump(exclude={"enable_progress_bar"})
     if config.watchdog != "off":
         callbacks = [*callbacks, Watchdog(config, config.watchdog)]
     if config.trainer.enable_progress_bar:
-        callbacks = [*callbacks, TrainingProgress(images)]
+        callbacks = [*callbacks, TrainingProgress(config.data.images_per_batch)]
     loggers = make_loggers(config.logging, from_step=from_step)
     try:
-        trainer = lightning.Trainer(
+        return lightning.Trainer(
             **options,
             logger=loggers,
             callbacks=callbacks,
             plugins=[AtomicCheckpoints()],
             # The sampler gives each process its own identities; Lightning's would split images.
             use_distributed_sampler=False,
+            enable_progress_bar=False,
             enable_model_summary=False,
             log_every_n_steps=config.logging.log_every_n_steps,
             check_val_every_n_epoch=config.logging.checkpoint_interval,
@@ -67,7 +67,6 @@ def make_trainer(
     except (MisconfigurationException, RuntimeError, ValueError) as error:
         # What Lightning refuses here is a combination of accelerator, devices and precision.
         raise DeviceError(f"trainer: {str(error).splitlines()[0]}") from error
-    return trainer
 
 
 @contextlib.contextmanager
