@@ -23,7 +23,13 @@ BLURRED_SHARE, BLUR_SIGMA = 0.5, (0.002, 0.015)
 """How many images are blurred, and the standard deviation as a share of the image's side."""
 JPEG_QUALITY = (30, 90)
 
-Step = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+PIECE = 8
+"""Images that are changed at a time: so few that they stay in the processor's cache."""
+
+Change = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Takes (B, 3, S, S) float images in 0..1 and (B, ...) parameters, and gives such images."""
+Draw = Callable[[int, torch.Generator], Iterator[tuple[Change, torch.Tensor]]]
+"""Chooses what is done to so many images: changes in order, each with its parameters."""
 
 
 class Augmentation:
@@ -34,68 +40,69 @@ class Augmentation:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._steps = list(_steps(names))
+        self._draws = list(_draws(names))
 
     def __call__(self, images: torch.Tensor, seed: int) -> torch.Tensor:
-        if not self._steps:
-            return images
         random = torch.Generator().manual_seed(seed)
-        changed = to_dtype(images.contiguous(), torch.float32, scale=True)
-        for step in self._steps:
-            changed = step(changed, random)
-        result: torch.Tensor = to_dtype(changed, images.dtype, scale=True)
+        plan = [each for draw in self._draws for each in draw(len(images), random)]
+        if not plan:
+            return images.contiguous()
+        result = torch.empty(images.shape, dtype=images.dtype)
+        for start in range(0, len(images), PIECE):
+            piece = slice(start, start + PIECE)
+            changed = to_dtype(images[piece], torch.float32, scale=True).contiguous()
+            for change, parameters in plan:
+                changed = change(changed, parameters[piece])
+            result[piece] = to_dtype(changed, images.dtype, scale=True)
         return result
 
 
-def _steps(names: Sequence[str]) -> Iterator[Step]:
+def _draws(names: Sequence[str]) -> Iterator[Draw]:
     """Neighbouring changes of geometry become one: pixels are interpolated once."""
     for moves, group in groupby(names, key=_MAPS.__contains__):
         neighbours = list(group)
         if not moves:
             yield from (_CHANGES[name] for name in neighbours)
         elif neighbours == ["flip"]:
-            yield _random_flip
+            yield _draw_flip
         else:
-            yield _random_warp([_MAPS[name] for name in neighbours])
+            yield _draw_warp([_MAPS[name] for name in neighbours])
 
 
-def _random_warp(draws: list[Callable[[int, torch.Generator], torch.Tensor]]) -> Step:
-    def step(images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+def _draw_warp(draws: list[Callable[[int, torch.Generator], torch.Tensor]]) -> Draw:
+    def draw(count: int, random: torch.Generator) -> Iterator[tuple[Change, torch.Tensor]]:
         # Maps lead from output to input: the first change comes first in the product.
-        maps = reduce(torch.matmul, (draw(len(images), random) for draw in draws))
-        return changes.warp(images, maps)
+        yield changes.warp, reduce(torch.matmul, (maps(count, random) for maps in draws))
 
-    return step
-
-
-def _random_flip(images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-    return changes.flip(images, _uniform(len(images), (0, 1), random) < 0.5)
+    return draw
 
 
-def _random_color(images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+def _draw_flip(count: int, random: torch.Generator) -> Iterator[tuple[Change, torch.Tensor]]:
+    yield changes.flip, _uniform(count, (0, 1), random) < 0.5
+
+
+def _draw_color(count: int, random: torch.Generator) -> Iterator[tuple[Change, torch.Tensor]]:
     """torchvision's ColorJitter: three changes in random order; here one order for the batch."""
     for number in torch.randperm(3, generator=random).tolist():
-        adjust, limits = _COLORS[number]
-        images = adjust(images, _uniform(len(images), limits, random))
-    return images
+        change, limits = _COLORS[number]
+        yield change, _uniform(count, limits, random)
 
 
-def _random_blur(images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-    side = images.shape[-1]
-    chosen = _uniform(len(images), (0, 1), random) < BLURRED_SHARE
-    return changes.blur(images, chosen * side * _uniform(len(images), BLUR_SIGMA, random))
+def _draw_blur(count: int, random: torch.Generator) -> Iterator[tuple[Change, torch.Tensor]]:
+    chosen = _uniform(count, (0, 1), random) < BLURRED_SHARE
+    yield changes.blur, chosen * _uniform(count, BLUR_SIGMA, random)
 
 
-def _random_jpeg(images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+def _draw_jpeg(count: int, random: torch.Generator) -> Iterator[tuple[Change, torch.Tensor]]:
     low, high = JPEG_QUALITY
-    return changes.compress(images, torch.randint(low, high + 1, (len(images),), generator=random))
+    yield changes.compress, torch.randint(low, high + 1, (count,), generator=random)
 
 
-def _draw_flips(count: int, random: torch.Generator) -> torch.Tensor:
+def _flip_maps(count: int, random: torch.Generator) -> torch.Tensor:
     return changes.flip_map(_uniform(count, (0, 1), random) < 0.5)
 
 
-def _draw_crops(count: int, random: torch.Generator) -> torch.Tensor:
+def _crop_maps(count: int, random: torch.Generator) -> torch.Tensor:
     """As torchvision's RandomResizedCrop draws them, but not rounded to whole pixels."""
     area = _uniform(count, CROP_AREA, random)
     low, high = CROP_RATIO
@@ -105,17 +112,17 @@ def _draw_crops(count: int, random: torch.Generator) -> torch.Tensor:
     return changes.crop_map(torch.cat([corners, sides], dim=1))
 
 
-def _draw_rotations(count: int, random: torch.Generator) -> torch.Tensor:
+def _rotation_maps(count: int, random: torch.Generator) -> torch.Tensor:
     return changes.rotation_map(_uniform(count, (-ROTATION_DEGREES, ROTATION_DEGREES), random))
 
 
-_COLORS = (
+_COLORS: tuple[tuple[Change, tuple[float, float]], ...] = (
     (changes.adjust_brightness, BRIGHTNESS),
     (changes.adjust_contrast, CONTRAST),
     (changes.adjust_saturation, SATURATION),
 )
-_CHANGES: dict[str, Step] = {"color": _random_color, "blur": _random_blur, "jpeg": _random_jpeg}
-_MAPS = {"flip": _draw_flips, "crop": _draw_crops, "rotation": _draw_rotations}
+_CHANGES: dict[str, Draw] = {"color": _draw_color, "blur": _draw_blur, "jpeg": _draw_jpeg}
+_MAPS = {"flip": _flip_maps, "crop": _crop_maps, "rotation": _rotation_maps}
 
 
 def _uniform(count: int, limits: tuple[float, float], random: torch.Generator) -> torch.Tensor:
