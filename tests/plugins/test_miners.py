@@ -1,67 +1,198 @@
-"""Miner plugins: invariants on any batch, and agreement with a search by brute force."""
+"""Every miner plugin keeps the miners' promises on any batch, on a CPU and on a GPU's terms."""
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import facenet_triplet_miners.slots
+from facenet.errors import ConfigError
 from facenet.plugins import Registry
-from facenet.types import Miner
+from facenet.types import Miner, Triplets
+
+OURS: list[tuple[str, dict[str, Any]]] = [
+    ("batch_hard", {}),
+    ("batch_semi_hard", {}),
+    ("batch_semi_hard", {"max_triplets": 7}),
+    ("batch_all", {}),
+    ("batch_all", {"max_triplets": 7}),
+    ("batch_all", {"margin": 0.1}),
+    ("distance_weighted", {}),
+    ("distance_weighted", {"cutoff": 0.1, "nonzero_loss_cutoff": 2.0}),
+    ("curriculum", {"start": 0.2, "end": 0.6}),
+]
+PML: list[tuple[str, dict[str, Any]]] = [
+    ("pml", {"miner": "TripletMarginMiner", "margin": 0.2}),
+    ("pml", {"miner": "MultiSimilarityMiner", "epsilon": 0.1}),
+]
+FIND_ALL_ANCHORS = ("batch_hard", "batch_semi_hard", "batch_all", "distance_weighted", "curriculum")
 
 
-@pytest.fixture(scope="module")
-def batch_hard() -> Miner:
-    mine = Registry().load("miner", "batch_hard").make_from({}, progress=lambda: 0.0)
+load = functools.cache(Registry().load)
 
-    def of(embeddings, labels):
-        unit = torch.nn.functional.normalize(embeddings, dim=1)
-        return mine(unit, labels, unit @ unit.T)
 
-    return of
+def make(name: str, options: dict[str, Any] | None = None, progress: float = 0.4) -> Miner:
+    miner: Miner = load("miner", name).make_from(options or {}, progress=lambda: progress)
+    return miner
+
+
+def named(case: Any) -> str:
+    return "-".join(map(str, case)) if isinstance(case, tuple) else str(case)
 
 
 @st.composite
-def batches(draw):
-    labels = torch.tensor(draw(st.lists(st.integers(0, 5), min_size=1, max_size=24)))
+def batches(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor]:
+    """Unit embeddings, some of them twice the same, and labels of any size and number."""
+    values = st.sampled_from([-1, 0, 1, 2, 3, 2**40])
+    labels = torch.tensor(draw(st.lists(values, max_size=20)), dtype=torch.int64)
     generator = torch.Generator().manual_seed(draw(st.integers(0, 1000)))
-    return torch.randn(len(labels), 8, generator=generator), labels
+    embeddings = torch.randn(len(labels), draw(st.integers(1, 8)), generator=generator)
+    if draw(st.booleans()):
+        embeddings[len(labels) // 2 :] = embeddings[: len(labels) - len(labels) // 2].clone()
+    return torch.nn.functional.normalize(embeddings, dim=1), labels
 
 
-@given(batches())
-@settings(deadline=None)
-def test_triplets_are_valid_and_complete(batch_hard: Miner, batch) -> None:
+def usable(labels: torch.Tensor) -> set[int]:
+    """The images that have a positive and a negative."""
+    same = labels[:, None] == labels
+    return set(torch.nonzero((same.sum(1) > 1) & ~same.all(1)).flatten().tolist())
+
+
+@pytest.fixture(params=["cpu", "gpu"])
+def terms(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """On a GPU's terms a miner may not ask how many triplets there are: it answers in a length
+    that the size of the batch alone gives. A CPU computes the same."""
+    if request.param == "gpu":
+        monkeypatch.setattr(facenet_triplet_miners.slots, "may_ask", lambda device: False)
+    return str(request.param)
+
+
+any_batch = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.mark.parametrize("case", OURS + PML, ids=named)
+@given(batch=batches())
+@any_batch
+def test_only_triplets_are_valid(terms: str, case: tuple[str, dict[str, Any]], batch: Any) -> None:
     embeddings, labels = batch
-    anchor, positive, negative = batch_hard(embeddings, labels)[:3]
-    assert anchor.dtype == torch.int64
+    triplets = make(*case)(embeddings, labels, embeddings @ embeddings.T)
+    assert {index.dtype for index in triplets[:3]} == {torch.int64}
+    assert len({len(index) for index in triplets if index is not None}) == 1
+    for index in triplets[:3]:
+        assert ((index >= 0) & (index < len(labels))).all()
+    anchor, positive, negative, _ = triplets.compact()
     assert torch.equal(labels[anchor], labels[positive])
     assert not (anchor == positive).any()
     assert not (labels[anchor] == labels[negative]).any()
-    usable = [
-        index
-        for index, label in enumerate(labels.tolist())
-        if labels.tolist().count(label) > 1 and len(set(labels.tolist())) > 1
-    ]
-    assert anchor.tolist() == usable
 
 
-@given(batches())
-@settings(deadline=None)
-def test_batch_hard_equals_brute_force(batch_hard: Miner, batch) -> None:
+@pytest.mark.parametrize("name", FIND_ALL_ANCHORS)
+@given(batch=batches())
+@any_batch
+def test_no_anchor_that_has_a_triplet_is_missed(terms: str, name: str, batch: Any) -> None:
     embeddings, labels = batch
-    unit = torch.nn.functional.normalize(embeddings, dim=1).double()
-    for a, p, n in zip(
-        *(index.tolist() for index in batch_hard(embeddings, labels)[:3]), strict=True
-    ):
-        others = [i for i in range(len(labels)) if i != a]
-        hardest_positive = min(unit[a] @ unit[i] for i in others if labels[i] == labels[a])
-        hardest_negative = max(unit[a] @ unit[i] for i in others if labels[i] != labels[a])
-        assert torch.isclose(unit[a] @ unit[p], hardest_positive, atol=1e-6)
-        assert torch.isclose(unit[a] @ unit[n], hardest_negative, atol=1e-6)
+    found = make(name)(embeddings, labels, embeddings @ embeddings.T).compact()
+    assert set(found.anchor.tolist()) == usable(labels)
 
 
-@pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2], [0]])
-def test_a_batch_without_triplets_gives_none(batch_hard: Miner, labels: list[int]) -> None:
-    triplets = batch_hard(torch.randn(len(labels), 4), torch.tensor(labels))
-    assert [len(index) for index in triplets[:3]] == [0, 0, 0]
+@pytest.mark.parametrize("name", ["batch_semi_hard", "batch_all", "distance_weighted"])
+@given(batch=batches(), most=st.integers(1, 30))
+@any_batch
+def test_max_triplets_bounds_and_is_used(terms: str, name: str, batch: Any, most: int) -> None:
+    embeddings, labels = batch
+    arguments = (embeddings, labels, embeddings @ embeddings.T)
+    bounded = make(name, {"max_triplets": most})(*arguments)
+    everything = make(name)(*arguments).compact()
+    assert len(bounded.anchor) <= most
+    chosen = bounded.compact()
+    assert len(chosen.anchor) == min(most, len(everything.anchor))
+    columns = zip(
+        *(index.tolist() for index in chosen[: 2 if name != "batch_all" else 3]), strict=True
+    )
+    assert len(set(columns)) == len(chosen.anchor)
+
+
+@pytest.mark.parametrize("case", OURS + PML, ids=named)
+def test_inputs_stay_as_they_were_and_answers_carry_no_gradient(
+    case: tuple[str, dict[str, Any]],
+) -> None:
+    embeddings = torch.nn.functional.normalize(torch.randn(12, 8), dim=1)
+    labels = torch.arange(12) // 3
+    similarity = embeddings @ embeddings.T
+    before = [value.clone() for value in (embeddings, labels, similarity)]
+    triplets = make(*case)(embeddings, labels, similarity)
+    assert all(map(torch.equal, before, (embeddings, labels, similarity)))
+    assert not any(index.requires_grad for index in triplets if index is not None)
+
+
+@pytest.mark.parametrize("case", OURS, ids=named)
+def test_no_miner_waits_for_the_device(case: tuple[str, dict[str, Any]]) -> None:
+    """Tensors on `meta` have shapes and no values: to look at one, or at a shape that depends on
+    one, is an error."""
+    labels = torch.zeros(16, dtype=torch.int64, device="meta")
+    embeddings = torch.zeros(16, 8, device="meta")
+    triplets = make(*case)(embeddings, labels, embeddings @ embeddings.T)
+    assert triplets.valid is not None
+    assert {index.device.type for index in triplets if index is not None} == {"meta"}
+    assert len(triplets.anchor) <= case[1].get("max_triplets", 16 * 15**2 // 4)
+
+
+@pytest.mark.parametrize("case", OURS, ids=named)
+def test_embeddings_that_are_not_numbers_give_a_loss_that_is_none(
+    terms: str, case: tuple[str, dict[str, Any]]
+) -> None:
+    from facenet.training import triplet_loss
+
+    embeddings = torch.full((8, 4), math.nan)
+    labels = torch.arange(8) // 2
+    similarity = embeddings @ embeddings.T
+    triplets = make(*case)(embeddings, labels, similarity)
+    result = triplet_loss(embeddings, similarity, triplets, margin=0.2, distance="cosine")
+    assert result.loss.isnan()
+
+
+@pytest.mark.parametrize(
+    "name, options, message",
+    [
+        ("batch_all", {"max_triplets": 0}, "max_triplets: must be greater than 0, got 0"),
+        (
+            "curriculum",
+            {"start": 0.5, "end": 0.2},
+            r"end: is 0\.2: must be at least start \(0\.5\)",
+        ),
+        ("curriculum", {"end": 2}, "end: must be at most 1, got 2"),
+        (
+            "distance_weighted",
+            {"cutoff": 1.5},
+            r"nonzero_loss_cutoff: is 1\.4: must be above cutoff \(1\.5\)",
+        ),
+        ("pml", {}, "miner: this key is required"),
+        ("pml", {"miner": "BatchHardMine"}, "no 'BatchHardMine', did you mean 'BatchHardMiner'"),
+        ("pml", {"miner": "TripletMarginMiner", "gamma": 1}, "does not take {gamma: 1}"),
+    ],
+)
+def test_a_wrong_option_is_named(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make(name, options)
+
+
+def test_progress_is_asked_for_at_each_batch() -> None:
+    progress = iter([0.0, 1.0])
+    mine = load("miner", "curriculum").make_from({}, progress=lambda: next(progress))
+    embeddings = torch.nn.functional.normalize(torch.randn(12, 8), dim=1)
+    labels = torch.arange(12) // 3
+
+    def count() -> int:
+        valid: Callable[[], Triplets] = mine(embeddings, labels, embeddings @ embeddings.T).compact
+        return len(valid().anchor)
+
+    assert [count(), count()] == [24, 12]
