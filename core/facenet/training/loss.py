@@ -130,4 +130,5 @@ def _weights(valid: torch.Tensor | None, losses: torch.Tensor) -> torch.Tensor:
     """(T,) weights that make a sum the mean over valid triplets."""
     if valid is None:
         return torch.full_like(losses, 1 / max(1, len(losses)))
-    return valid / valid.sum().clamp_(min=1)
+    weights = valid.to(losses.dtype)
+    return weights / weights.sum().clamp_(min=1)

@@ -29,7 +29,9 @@ class Options(MinerOptions):
         """0 up to `start`, 1 from `end` on, in proportion between."""
         if progress >= self.end:
             return 1.0
-        return max(0.0, progress - self.start) / (self.end - self.start)
+        if progress <= self.start:
+            return 0.0
+        return (progress - self.start) / (self.end - self.start)
 
 
 @hookimpl

@@ -32,7 +32,7 @@ def facenet_info() -> PluginInfo:
 
 @hookimpl
 def make_miner(options: Options) -> Miner:
-    from facenet_triplet_miners.metric_learning import miner_classes, mine_with
+    from facenet_triplet_miners.metric_learning import mine_with, miner_classes
 
     classes = miner_classes()
     if options.miner not in classes:

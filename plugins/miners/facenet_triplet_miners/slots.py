@@ -1,4 +1,4 @@
-"""A number of triplets that differs from batch to batch, in tensors of a length known beforehand."""
+"""Triplets, as many as a batch happens to have, in tensors of a length known beforehand."""
 
 from __future__ import annotations
 
