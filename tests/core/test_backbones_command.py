@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
+import re
+import shlex
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
+
+from facenet.config import TrainConfig, parse_config
 
 pytest.importorskip("timm", reason="needs facenet-kit[timm]")
+
+PAGE = Path(__file__).parents[2] / "docs" / "backbones.md"
 
 
 def test_each_network_has_its_source_size_parameters_and_licence(facenet) -> None:
@@ -58,13 +64,42 @@ def test_nothing_found_suggests_the_nearest_name(facenet) -> None:
     assert ran.err == "no backbone's name contains 'resnt50', did you mean 'resnet50'?\n"
 
 
-def test_a_plugin_that_cannot_list_is_named_and_the_others_are_listed() -> None:
-    script = (
-        "import sys; sys.modules['timm'] = None\n"
-        "from facenet.cli import main\n"
-        "sys.exit(main(['backbones', '--grep', 'resnet18', '--json']))"
-    )
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert [one["source"] for one in json.loads(ran.stdout)] == ["torchvision"]
-    assert "1 backbone plugin skipped" in ran.stderr
-    assert "pip install 'facenet-kit[timm]'" in ran.stderr
+def test_a_plugin_that_cannot_list_is_named_and_the_others_are_listed(
+    facenet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "facenet_timm.names", raising=False)
+    monkeypatch.setitem(sys.modules, "timm", None)
+    ran = facenet("backbones", "--grep", "resnet18", "--json")
+    assert [one["source"] for one in ran.json()] == ["torchvision"]
+    assert "1 backbone plugin skipped" in ran.err
+    assert "pip install 'facenet-kit[timm]'" in ran.err
+
+
+def test_the_page_on_backbones_says_what_each_name_stands_for() -> None:
+    from facenet_timm.names import ALIASES
+    from facenet_torchvision.weights import SWAG_NAMES
+
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE.read_text(), re.MULTILINE))
+    assert set(rows) == {*ALIASES, *SWAG_NAMES}
+    for alias, name in ALIASES.items():
+        assert f"timm's `{name}`" in rows[alias]
+    for alias, (network, weights) in SWAG_NAMES.items():
+        assert f"`{network}` with `{weights}`" in rows[alias]
+
+
+def test_the_configurations_of_the_page_are_accepted(train_values) -> None:
+    pages = [
+        yaml.safe_load(code) for code in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.S)
+    ]
+    assert len(pages) == 3
+    for values in pages:
+        assert parse_config({**train_values, **values}, TrainConfig).model.pretrained
+
+
+def test_the_commands_of_the_page_find_networks(facenet) -> None:
+    commands = re.findall(r"^facenet (.*)$", PAGE.read_text(), re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        ran = facenet(*shlex.split(command))
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.out

@@ -101,16 +101,13 @@ def test_a_network_of_torchvision_is_found_without_importing_timm() -> None:
     assert ran.stdout.split() == ["torchvision", "False"]
 
 
-def test_without_timm_its_networks_name_the_extra() -> None:
-    script = (
-        "import sys; sys.modules['timm'] = None\n"
-        "from facenet.plugins import Registry\n"
-        "Registry().resolve_backbone('convnextv2_tiny')"
-    )
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    last = ran.stderr.splitlines()[-1]
-    assert "unknown backbone 'convnextv2_tiny'" in last
-    assert "pip install 'facenet-kit[timm]'" in last
+def test_without_timm_its_networks_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "facenet_timm.names")
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(UnknownPlugin) as raised:
+        Registry().resolve_backbone("convnextv2_tiny")
+    assert "unknown backbone 'convnextv2_tiny'" in str(raised.value)
+    assert "pip install 'facenet-kit[timm]'" in str(raised.value)
 
 
 @pytest.mark.parametrize("name", ["mvit_v2_m", "timm/mvit_v2_m"])
@@ -199,3 +196,18 @@ def test_pretrained_weights_that_cannot_be_fetched_say_where_to_put_them(
     )
     assert "cache folder into " in text
     assert text.endswith("or set model.pretrained: false")
+
+
+def test_a_repository_in_the_hubs_cache_needs_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    stored = timm.create_model("convnextv2_atto").state_dict()
+    repository = tmp_path / "models--timm--convnextv2_atto.fcmae_ft_in1k"
+    for folder in ("refs", "snapshots/0"):
+        (repository / folder).mkdir(parents=True)
+    (repository / "refs" / "main").write_text("0")
+    save_file(stored, repository / "snapshots" / "0" / "model.safetensors")
+    own = build_backbone("convnextv2_atto", 64, pretrained=True).module.state_dict()
+    assert all(torch.equal(own[name], stored[name]) for name in own)

@@ -12,6 +12,7 @@ from torchvision import models
 
 from facenet.architectures import architectures
 from facenet.errors import ConfigError, ModelError
+from facenet.models import NetworkSpec, build_network
 from facenet.plugins import Registry
 from facenet.testing import build_backbone, check_backbone, check_export, of_the_day
 from facenet_torchvision.weights import SWAG_NAMES
@@ -221,6 +222,30 @@ def test_pretrained_weights_that_cannot_be_fetched_say_where_to_put_them(
         ModelError, match=r"put resnet18-\w+\.pth into .*checkpoints, or .*weights_file.*false"
     ):
         build_backbone("resnet18", 32, pretrained=True)
+
+
+def test_weights_in_torchs_cache_need_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    stored = models.get_model("squeezenet1_1").state_dict()
+    cache = tmp_path / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    torch.save(stored, cache / Path(models.SqueezeNet1_1_Weights.DEFAULT.url).name)
+    own = build_backbone("squeezenet1_1", 32, pretrained=True).module.state_dict()
+    assert all(torch.equal(own[name], stored[name]) for name in own)
+
+
+def test_a_model_does_not_remember_where_its_first_weights_were(tmp_path: Path) -> None:
+    file = weights_file(tmp_path, "squeezenet1_1")
+    given = NetworkSpec(
+        backbone="squeezenet1_1", options={"weights_file": str(file)}, embedding_dim=8
+    )
+    _, _, kept = build_network(given, image_size=32, pretrained=True)
+    assert kept.options == {}
+    file.unlink()
+    build_network(kept, image_size=32)
 
 
 def test_a_chosen_weight_is_the_one_that_is_fetched(
