@@ -132,6 +132,17 @@ def test_images_repeat_only_where_an_identity_has_fewer_than_k(case) -> None:
             assert times == 1 or images[labels[index]] < sampler.samples_per_class
 
 
+@given(samplers())
+def test_images_of_an_identity_come_as_often_as_each_other(case) -> None:
+    labels, sampler = case
+    images = Counter(labels)
+    for batch in sampler:
+        drawn = Counter(batch.indices)
+        for index, times in drawn.items():
+            fewest = sampler.samples_per_class // images[labels[index]]
+            assert times in (fewest, fewest + 1)
+
+
 @given(samplers(), st.integers(0, 3))
 def test_batches_depend_on_seed_and_epoch_alone(case, epoch) -> None:
     _, sampler = case

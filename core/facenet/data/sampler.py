@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -23,8 +24,9 @@ class PKBatchSampler(Sampler[Batch]):
     """Batches of P distinct identities with K images each (Hermans et al. 2017, section 2).
 
     Identities come round-robin through random permutations, so that each is seen equally often
-    however many images it has. Images of an identity are drawn without repetition while it
-    has K of them, with repetition otherwise. An epoch has as many batches as there are images for.
+    however many images it has. Its images are drawn without repetition while it has K of them;
+    of fewer, each comes as often as the others, so that two images make two different ones for
+    any K. An epoch has as many batches as there are images for.
 
     P and K are those of one process. In each step the `world_size` processes draw
     world_size x P distinct identities together, and the one of number `rank` takes its P of them:
@@ -112,9 +114,9 @@ class PKBatchSampler(Sampler[Batch]):
         for place in range(begin, begin + self.classes_per_batch):
             images = self._images[identities[place]]
             random = np.random.default_rng([*key, place])
-            repeat = len(images) < self.samples_per_class
-            drawn = random.choice(images, self.samples_per_class, replace=repeat)
-            yield from (int(index) for index in drawn)
+            rounds = math.ceil(self.samples_per_class / len(images))
+            drawn = np.concatenate([random.permutation(images) for _ in range(rounds)])
+            yield from drawn[: self.samples_per_class].tolist()
 
     def _too_few_identities(self) -> str:
         found, size = len(self._images), self.classes_per_batch
