@@ -43,7 +43,7 @@ FAMILIES = {
 OFFERED = {a.name: a for a in architectures(Registry().load("backbone", "torchvision"))}
 SIZES = {"maxvit_t": 224, "vit_h_14": 56}
 """vit_h_14 wants a multiple of 14, maxvit_t of 224; 96 pixels suit all others."""
-SMALL = [name for name, known in OFFERED.items() if (known.parameters or 0) < 60_000_000]
+SMALL = [name for name, known in OFFERED.items() if (known.parameters or 0) < 30_000_000]
 
 
 @pytest.fixture(autouse=True)
