@@ -35,6 +35,7 @@ data:
   classes_per_batch: 8
   samples_per_class: 4
   val_split: 0.25
+  val_images_per_class: 10
   shuffle: false
   min_images_per_class: 3
   augmentations: [flip, rotation]
@@ -48,6 +49,7 @@ model:
   pretrained: true
   dropout: 0.1
   margin: 0.3
+  distance: euclidean
   train_backbone: false
 miner: batch_hard
 optimizer:
@@ -62,10 +64,13 @@ scheduler:
   t_max: 100
   milestones: [50, 80]
   gamma: 0.5
+watchdog: stop
 trainer:
   max_epochs: 2
   devices: auto
+  num_nodes: 2
   accelerator: cpu
+  strategy: ddp
   precision: bf16-mixed
   accumulate_grad_batches: 2
   gradient_clip_val: null
@@ -80,6 +85,7 @@ logging:
   monitor: val_accuracy
   mode: max
   log_every_n_steps: 5
+  loggers: [csv, {name: WandbLogger, project: faces}]
 """
 INFERENCE = """\
 checkpoint_path: out/bundle

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from facenet import train
 from facenet.config import TrainConfig, parse_config
 from facenet.errors import DataError, ModelError, TrainingError
 from facenet.training import module
+from facenet.training.checkpoints import read_state
 
 STEPS_PER_EPOCH = 4
 Run = Callable[..., None]
@@ -92,20 +94,25 @@ def test_the_curve_is_that_of_the_uninterrupted_run(
     assert resumed == uninterrupted[overrides]
 
 
-def test_a_killed_run_goes_on_from_its_last_checkpoint(
-    run: Run, train_values, tmp_path: Path
-) -> None:
+def test_a_killed_run_goes_on_from_the_last_epoch(run: Run, train_values, tmp_path: Path) -> None:
     run(tmp_path / "whole")
-    run(tmp_path / "killed", "trainer.max_epochs=1")
-    # What a process that is killed leaves: figures of steps that no checkpoint knows of.
-    metrics = tmp_path / "killed" / "metrics.csv"
-    metrics.write_text(
-        metrics.read_text() + metrics.read_text().splitlines()[-2].replace(",3,", ",4,", 1) + "\n"
-    )
+    config = tmp_path / "killed.yaml"
+    config.write_text((tmp_path / "whole" / "config.yaml").read_text().replace("whole", "killed"))
+    killed = subprocess.Popen([sys.executable, "-m", "facenet", "train", "--config", str(config)])
+    last = tmp_path / "killed" / "checkpoints" / "last.ckpt"
+    while killed.poll() is None and not last.exists():
+        time.sleep(0.02)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
     run(tmp_path / "killed", existing="resume")
-    losses = [[r["train_loss"] for r in rows(tmp_path / name)] for name in ("whole", "killed")]
-    assert losses[0][STEPS_PER_EPOCH + 1 :] != []
-    assert len(losses[0]) == len(losses[1])
+    assert rows(tmp_path / "killed") == rows(tmp_path / "whole")
+
+
+def test_the_last_checkpoint_is_the_last_one_however_good(run: Run, tmp_path: Path) -> None:
+    """With a learning rate that forgets all, the best checkpoint is an early one."""
+    run(tmp_path / "run", "optimizer.lr=10", "scheduler=null", "optimizer.name=sgd")
+    state = read_state(tmp_path / "run" / "checkpoints" / "last.ckpt")
+    assert (state.epoch, state.is_finished) == (3, True)
 
 
 def test_an_unfinished_run_is_not_replaced_unasked(run: Run, stop_at, tmp_path: Path) -> None:

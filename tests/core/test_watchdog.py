@@ -106,5 +106,5 @@ def test_a_real_run_that_collapses_is_stopped(
     config = parse_config(
         train_values, TrainConfig, overrides=["watchdog=stop", "trainer.max_epochs=6"]
     )
-    with pytest.raises(TrainingError, match="collapsed .* holds? .*one picture many times"):
+    with pytest.raises(TrainingError, match=r"collapsed .* one picture many times"):
         train(config)

@@ -25,7 +25,13 @@ from facenet.training.checkpoints import (
 from facenet.training.held_out import Evaluation, evaluate_model
 from facenet.training.interruption import Interruption
 from facenet.training.module import TripletModule
-from facenet.training.trainer import begin_folder, best_checkpoints, make_trainer, quiet_lightning
+from facenet.training.trainer import (
+    begin_folder,
+    best_checkpoints,
+    last_checkpoints,
+    make_trainer,
+    quiet_lightning,
+)
 
 BUNDLE, CONFIG = "bundle", "config.yaml"
 """What a run leaves in its output folder, beside its checkpoints and figures."""
@@ -68,7 +74,11 @@ def train(
     best = best_checkpoints(config)
     interruption = Interruption(output)
     with quiet_lightning():
-        trainer = make_trainer(config, [best, interruption], from_step=state.steps if state else 0)
+        trainer = make_trainer(
+            config,
+            [best, last_checkpoints(config), interruption],
+            from_step=state.steps if state else 0,
+        )
         data.trainer = trainer
         data.setup("fit")  # too few identities for all processes: said before anything is written
         if trainer.is_global_zero:

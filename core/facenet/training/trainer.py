@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import lightning
 from lightning import Callback
@@ -15,25 +16,37 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from facenet.config import TrainConfig
 from facenet.errors import DeviceError
-from facenet.training.checkpoints import FOLDER, AtomicCheckpoints
+from facenet.training.checkpoints import FOLDER, LAST, AtomicCheckpoints
 from facenet.training.loggers import make_loggers
 from facenet.training.progress import TrainingProgress
 from facenet.training.watchdog import Watchdog
 
 
 def best_checkpoints(config: TrainConfig) -> ModelCheckpoint:
-    """Keeps the best checkpoints by `logging.monitor`, and the last one."""
+    """Keeps the best checkpoints by `logging.monitor`."""
     options = config.logging
-    return ModelCheckpoint(
-        options.output_dir / FOLDER,
+    return _checkpoints(
+        config,
         filename=f"epoch{{epoch:03d}}-{{{options.monitor}:.4f}}",
-        auto_insert_metric_name=False,
         monitor=options.monitor,
         mode=options.mode,
         save_top_k=options.checkpoint_top_k,
-        every_n_epochs=options.checkpoint_interval,
-        save_last=True,
-        enable_version_counter=False,  # last.ckpt is that of the last run, never last-v1.ckpt
+    )
+
+
+def last_checkpoints(config: TrainConfig) -> ModelCheckpoint:
+    """Keeps the last checkpoint; must stand after the best ones, whose list it saves too."""
+    return _checkpoints(config, filename=Path(LAST).stem)
+
+
+def _checkpoints(config: TrainConfig, **options: Any) -> ModelCheckpoint:
+    return ModelCheckpoint(
+        config.logging.output_dir / FOLDER,
+        auto_insert_metric_name=False,
+        every_n_epochs=config.logging.checkpoint_interval,
+        save_on_train_epoch_end=False,  # at the end of a validation
+        enable_version_counter=False,  # a second run's last.ckpt is not last-v1.ckpt
+        **options,
     )
 
 
