@@ -39,6 +39,7 @@ def watch(
 ) -> None:
     """Let a watchdog see these figures, one at each step."""
     config = parse_config(values, TrainConfig, overrides=overrides)
+    assert config.watchdog
     watchdog = Watchdog(config, config.watchdog)
     for each in figures:
         watchdog.on_train_batch_end(Trainer({"val_auc": auc}), Module(each))

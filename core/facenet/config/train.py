@@ -206,8 +206,8 @@ class TrainConfig(Section):
     scheduler: SchedulerConfig | None = Field(
         default_factory=SchedulerConfig, description="null: constant learning rate."
     )
-    watchdog: Literal["off", "warn", "stop"] = Field(
-        "warn", description="What to do when training collapses or stands still."
+    watchdog: Literal["warn", "stop"] | None = Field(
+        "warn", description="When training collapses or stands still; null: nothing."
     )
     trainer: TrainerConfig = Field(default_factory=TrainerConfig)
     logging: LoggingConfig = Field(default_factory=LoggingConfig)

@@ -11,7 +11,7 @@ from typing import Literal
 import lightning
 
 from facenet.config import TrainConfig, dump_config
-from facenet.data import FaceDataModule, IdentityFolder, scan_folder
+from facenet.data import FaceDataModule, IdentityFolder, open_folder
 from facenet.errors import DataError, TrainingError
 from facenet.evaluation import Verification
 from facenet.models import Calibration, load_model, save_bundle
@@ -57,7 +57,7 @@ def train(
 ) -> TrainingResult:
     """Train, keep the best checkpoint, measure it and write its bundle to the output folder.
 
-    `folder` saves scanning `data.root` again. An unfinished run in the output folder is gone on
+    `folder` saves reading `data.root` again. An unfinished run in the output folder is gone on
     with (`existing="resume"`), begun anew (`"replace"`), or refused with a `DataError`; a finished
     one is replaced. Raises `DataError`, `ConfigError`, `DeviceError` or `ModelError` before
     anything is written, `TrainingError` when training cannot go on or no checkpoint came of it,
@@ -67,7 +67,7 @@ def train(
     """
     output = checked_output_folder(config.logging.output_dir)
     last, state = _former_run(config, existing)
-    folder = folder or scan_folder(config.data.root, min_images=config.data.min_images_per_class)
+    folder = folder or open_folder(config)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = FaceDataModule(config, folder)
     module = TripletModule(config)

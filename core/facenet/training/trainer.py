@@ -58,7 +58,7 @@ def make_trainer(
     Raises `DeviceError` for devices that are not here, `ConfigError` for a wrong logger.
     """
     options = config.trainer.model_dump(exclude={"enable_progress_bar"})
-    if config.watchdog != "off":
+    if config.watchdog:
         callbacks = [*callbacks, Watchdog(config, config.watchdog)]
     if config.trainer.enable_progress_bar:
         callbacks = [*callbacks, TrainingProgress(config.data.images_per_batch)]
