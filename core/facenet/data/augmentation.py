@@ -59,7 +59,7 @@ class Augmentation:
 
 def _draws(names: Sequence[str]) -> Iterator[Draw]:
     """Neighbouring changes of geometry become one: pixels are interpolated once."""
-    for moves, group in groupby(names, key=_MAPS.__contains__):
+    for moves, group in groupby(_flips_later(names), key=_MAPS.__contains__):
         neighbours = list(group)
         if not moves:
             yield from (_CHANGES[name] for name in neighbours)
@@ -67,6 +67,15 @@ def _draws(names: Sequence[str]) -> Iterator[Draw]:
             yield _draw_flip
         else:
             yield _draw_warp([_MAPS[name] for name in neighbours])
+
+
+def _flips_later(names: Sequence[str]) -> list[str]:
+    """Colours change alike wherever a pixel is: a flip may wait for the next change of geometry."""
+    ordered = list(names)
+    for place in range(len(ordered) - 1):
+        if ordered[place : place + 2] == ["flip", "color"]:
+            ordered[place : place + 2] = ["color", "flip"]
+    return ordered
 
 
 def _draw_warp(draws: list[Callable[[int, torch.Generator], torch.Tensor]]) -> Draw:
