@@ -77,6 +77,16 @@ def test_the_readmes_commands_work_in_their_order(workspace: Path) -> None:
     assert (workspace / "artifacts" / "model.ts").is_file()
 
 
+def test_the_training_pages_commands_work_in_their_order(workspace: Path) -> None:
+    page = ROOT / "docs" / "training.md"
+    for script in blocks(page, "bash"):
+        ran = shell(script, workspace)
+        assert ran.returncode == 0, script + ran.stdout + ran.stderr
+    metrics = (workspace / "artifacts" / "train" / "metrics.csv").read_text()
+    assert {line[0] for line in metrics.splitlines()[1:]} == set("012")
+    assert (workspace / "artifacts" / "two" / "bundle" / "model.safetensors").is_file()
+
+
 def test_the_readmes_python_works(workspace: Path) -> None:
     for code in blocks(ROOT / "README.md", "python"):
         ran = subprocess.run(
@@ -139,6 +149,7 @@ def test_no_code_block_is_in_a_language_that_is_not_tested() -> None:
         "README.md": {"bash", "python"},
         "backbones.md": {"bash", "yaml"},  # tests/core/test_backbones_command.py
         "plugins.md": {"python", "toml"},
+        "training.md": {"bash"},
     }
     for page in PAGES:
         languages = {kind for kind, _ in BLOCK.findall(page.read_text())}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 from lightning import Callback
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -71,6 +72,9 @@ def make_trainer(
             plugins=[AtomicCheckpoints()],
             # The sampler gives each process its own identities; Lightning's would split images.
             use_distributed_sampler=False,
+            # torch synchronises batch statistics between GPUs only; between processes on CPUs
+            # each backbone has its own, while the head sees the rows of all.
+            sync_batchnorm=torch.cuda.is_available() and config.trainer.accelerator != "cpu",
             enable_progress_bar=False,
             enable_model_summary=False,
             log_every_n_steps=config.logging.log_every_n_steps,
