@@ -97,6 +97,7 @@ class _TripletLoss(torch.autograd.Function):
             slopes = _slopes(slopes * weights, distances, distance)
             ctx.save_for_backward(embeddings, pairs.flatten(), slopes.flatten())
         ctx.mark_non_differentiable(losses, distances, weights)
+        ctx.set_materialize_grads(False)
         return losses @ weights, losses, distances, weights
 
     @staticmethod

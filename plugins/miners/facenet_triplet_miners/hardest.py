@@ -26,8 +26,8 @@ def mine_batch_hard(
     for start in range(0, len(labels), rows):
         block = slice(start, start + rows)
         parted = part(similarity[block], groups, start)
-        positive[block] = parted.min(dim=1).indices
-        negative[block] = parted.max(dim=1).indices
+        torch.argmin(parted, dim=1, out=positive[block])
+        torch.argmax(parted, dim=1, out=negative[block])
     anchor = torch.arange(len(labels), device=labels.device)
     return Triplets(anchor, positive, negative, groups.usable)
 
