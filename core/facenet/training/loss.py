@@ -102,7 +102,9 @@ class _TripletLoss(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, scale: torch.Tensor, *_: Any) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, scale: torch.Tensor | None, *_: Any) -> tuple[torch.Tensor | None, ...]:
+        if scale is None:
+            return None, None, None, None, None
         embeddings, entries, slopes = ctx.saved_tensors
         return pair_gradient(embeddings, entries, slopes * scale), None, None, None, None
 
