@@ -31,6 +31,7 @@ from facenet.training.trainer import (
     last_checkpoints,
     make_trainer,
     quiet_lightning,
+    same_algorithms_after,
 )
 
 BUNDLE, CONFIG = "bundle", "config.yaml"
@@ -73,7 +74,7 @@ def train(
     module = TripletModule(config)
     best = best_checkpoints(config)
     interruption = Interruption(output)
-    with quiet_lightning():
+    with quiet_lightning(), same_algorithms_after():
         trainer = make_trainer(
             config,
             [best, last_checkpoints(config), interruption],

@@ -102,6 +102,16 @@ def quiet_lightning() -> Iterator[None]:
             each.setLevel(level)
 
 
+@contextlib.contextmanager
+def same_algorithms_after() -> Iterator[None]:
+    """`trainer.deterministic` is a switch of the whole process: put it back."""
+    before = torch.are_deterministic_algorithms_enabled()
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
 def begin_folder(output: Path) -> None:
     """Make the folder of a run, without the checkpoints and curves of a former one."""
     output.mkdir(parents=True, exist_ok=True)
