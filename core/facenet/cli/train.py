@@ -31,15 +31,14 @@ def command(
     if resume and replace:
         raise click.UsageError("--resume and --replace exclude each other")
     loaded = load_train_config(config, overrides)
-    from lightning.pytorch.utilities import rank_zero_only
-
     from facenet.cli.evaluate import print_figures
     from facenet.paths import checked_output_folder
     from facenet.training import train
+    from facenet.training.trainer import is_first_process
 
     checked_output_folder(loaded.logging.output_dir)
     # Where several processes train together, each runs this command, and the first one speaks.
-    speaks = rank_zero_only.rank == 0
+    speaks = is_first_process()
     folder = _read_folder(loaded, speaks)
     result = train(
         loaded,

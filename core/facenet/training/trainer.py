@@ -14,6 +14,7 @@ import torch
 from lightning import Callback
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.utilities import rank_zero_only
 
 from facenet.config import TrainConfig
 from facenet.errors import DeviceError
@@ -84,6 +85,11 @@ def make_trainer(
     except (MisconfigurationException, RuntimeError, ValueError) as error:
         # What Lightning refuses here is a combination of accelerator, devices and precision.
         raise DeviceError(f"trainer: {str(error).splitlines()[0]}") from error
+
+
+def is_first_process() -> bool:
+    """Whether this is the first, or the only one, of the processes that train together."""
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 @contextlib.contextmanager
