@@ -41,8 +41,9 @@ def facenet() -> LossOf:
     mine = Registry().load("miner", "batch_hard").make_from({}, progress=lambda: 0.0)
 
     def loss_of(embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        similarity = (embeddings @ embeddings.T).detach()
-        triplets = mine(embeddings.detach(), labels, similarity)
+        rows = embeddings.detach()
+        similarity = rows @ rows.T
+        triplets = mine(rows, labels, similarity)
         return triplet_loss(embeddings, similarity, triplets, margin=MARGIN, distance="cosine").loss
 
     return loss_of
