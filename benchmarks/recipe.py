@@ -55,7 +55,7 @@ class MetricLearningModule(TripletModule):
 Arm = tuple[Callable[[TrainConfig], TripletModule], list[str]]
 ARMS: dict[str, Arm] = {
     "facenet, default": (TripletModule, []),
-    "facenet, batch_hard from the first step": (
+    "facenet, batch_hard without warm-up": (
         TripletModule,
         ["miner=batch_hard", "scheduler.warmup_steps=0"],
     ),
@@ -98,7 +98,7 @@ def main() -> None:
     """All arms of one seed after the other, then the next seed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--image-size", type=int, default=64)
     parser.add_argument("--set", dest="overrides", action="append", default=[])

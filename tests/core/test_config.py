@@ -359,8 +359,8 @@ class TestProblems:
             """
         assert problems(text) == [
             "c.yaml:3: data.image_size: must be a whole number, got 'large'",
-            "c.yaml:6: data.augmentations.1: must be 'flip', 'color', 'crop' or 'rotation', "
-            "got 'colour', did you mean 'color'?",
+            "c.yaml:6: data.augmentations.1: must be 'flip', 'color', 'crop', 'rotation', 'blur' "
+            "or 'jpeg', got 'colour', did you mean 'color'?",
             "c.yaml:8: model.embeding_dim: unknown key, did you mean 'embedding_dim'?",
             "c.yaml:9: model.dropout: must be less than 1, got 1.5",
             "c.yaml:11: optimizer.name: must be 'adam', 'adamw' or 'sgd', got 'Adam', "
@@ -403,7 +403,7 @@ class TestProblems:
             (
                 "colours: 3",
                 "colours: unknown key; allowed: seed, data, model, miner, optimizer, scheduler, "
-                "trainer, logging",
+                "watchdog, trainer, logging",
             ),
         ],
     )

@@ -201,7 +201,9 @@ class TrainConfig(Section):
     seed: NonNegativeInt = Field(0, description="Seed of split, batches, weights, augmentation.")
     data: DataConfig
     model: ModelConfig = Field(default_factory=ModelConfig)
-    miner: MinerSlot = Field(MinerSlot(plugin="batch_hard"), description="Triplet miner plugin.")
+    miner: MinerSlot = Field(
+        MinerSlot(plugin="distance_weighted"), description="Triplet miner plugin."
+    )
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig)
     scheduler: SchedulerConfig | None = Field(
         default_factory=SchedulerConfig, description="null: constant learning rate."
