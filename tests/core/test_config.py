@@ -244,7 +244,7 @@ class TestDefaults:
     def test_a_train_file_needs_only_the_images(self, load: Load) -> None:
         config = load("data: {root: faces}", TrainConfig)
         assert config.data.root == Path("faces")
-        assert config.miner.plugin == "batch_hard"
+        assert config.miner.plugin == "distance_weighted"
 
     def test_an_empty_file_says_what_is_required(self, problems: Problems) -> None:
         assert problems("") == ["c.yaml:1: data: this key is required"]
@@ -731,4 +731,4 @@ class TestDump:
 
     def test_writes_a_plugin_without_options_by_its_name(self, load: Load) -> None:
         dumped = yaml.safe_load(dump_config(load("data: {root: faces}", TrainConfig)))
-        assert dumped["miner"] == "batch_hard"
+        assert dumped["miner"] == "distance_weighted"
