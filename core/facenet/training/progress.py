@@ -19,7 +19,7 @@ from facenet.training.figures import Figures
 
 
 class TrainingProgress(Callback):
-    """A bar over all batches of the run, with images/s, loss, share of active triplets, val AUC."""
+    """A bar over all batches of the run, with images/s, loss, share of active triplets, AUC."""
 
     def __init__(self, images_per_batch: int) -> None:
         self._images_per_batch = images_per_batch
@@ -30,7 +30,7 @@ class TrainingProgress(Callback):
             return
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            BarColumn(bar_width=16),
+            BarColumn(bar_width=8),
             MofNCompleteColumn(),
             TextColumn("{task.fields[figures]}"),
             TimeRemainingColumn(compact=True),
@@ -59,12 +59,12 @@ class TrainingProgress(Callback):
         if isinstance(module.figures, Figures):
             figures += [f"loss {module.figures.loss:.3f}", f"active {module.figures.active:.0%}"]
         if "val_auc" in trainer.callback_metrics:
-            figures.append(f"val AUC {float(trainer.callback_metrics['val_auc']):.3f}")
+            figures.append(f"AUC {float(trainer.callback_metrics['val_auc']):.3f}")
         self._progress.update(
             self._task,
             advance=1,
             epoch=trainer.current_epoch + 1,
-            figures="  ".join(figures),
+            figures=" ".join(figures),
         )
 
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
