@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, cast
 
 import numpy as np
@@ -10,8 +9,7 @@ import torch
 from lightning import LightningModule
 
 from facenet.config import TrainConfig
-from facenet.errors import DataError, TrainingError
-from facenet.evaluation import all_pairs, verification
+from facenet.errors import TrainingError
 from facenet.models import ModelCard, NetworkSpec, Preprocessing, build_network
 from facenet.models.checkpoint import CARD_KEY
 from facenet.models.model import pixel_transform
@@ -22,6 +20,7 @@ from facenet.training.figures import Figures
 from facenet.training.held_out import split_of
 from facenet.training.loss import TripletLoss, triplet_loss
 from facenet.training.optimization import learning_rate_factor, make_optimizer
+from facenet.training.validation import Validation
 from facenet.types import Miner
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -64,7 +63,7 @@ class TripletModule(LightningModule):
         self.batches_seen = 0
         self.figures: Figures | None = None
         self._log_every = config.logging.log_every_n_steps
-        self._validation: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._validation = Validation()
         self.register_buffer("_diverged_at", torch.tensor(-1), persistent=False)
 
     def progress(self) -> float:
@@ -109,25 +108,14 @@ class TripletModule(LightningModule):
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         images, labels = batch
-        self._validation.append((self.embed(images).cpu(), labels.cpu()))
+        self._validation.add(self.embed(images), labels)
 
     def on_validation_epoch_end(self) -> None:
         self._stop_if_diverged()
-        embeddings, labels = self._validation_rows()
-        if not np.isfinite(embeddings).all():
+        figures = self._validation.figures(self.trainer.world_size)
+        if figures is None:
             raise self._divergence(self.global_step)
-        try:
-            result = verification(*all_pairs(embeddings, labels))
-        except DataError as error:
-            raise DataError(
-                f"validation on {len(labels)} images: {error}; raise trainer.limit_val_batches "
-                "or data.val_split"
-            ) from error
-        point = result.decision_point()
-        self.log("val_auc", result.auc, prog_bar=True)
-        self.log("val_accuracy", result.accuracy)
-        self.log("val_eer", result.eer)
-        self.log("val_tar_at_far", point.tar if point else math.nan)
+        self.log_dict(figures)
 
     def card(self) -> ModelCard:
         """The card of the network as it is now."""
@@ -178,16 +166,6 @@ class TripletModule(LightningModule):
         row |= {"lr": rate, "epoch": self.current_epoch}
         for logger in self.loggers:
             logger.log_metrics(row, self.global_step)
-
-    def _validation_rows(self) -> tuple[Any, Any]:
-        """Embeddings and labels of all processes, whose shares may differ in length."""
-        rows = [torch.cat(column) for column in zip(*self._validation, strict=True)]
-        self._validation.clear()
-        if self.trainer.world_size > 1:
-            shares: list[Any] = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(shares, rows)
-            rows = [torch.cat(column) for column in zip(*shares, strict=True)]
-        return rows[0].numpy(), rows[1].numpy()
 
     def _run_state(self) -> RunState:
         loop = self.trainer.fit_loop
