@@ -212,7 +212,7 @@ def _config(arguments: argparse.Namespace, scratch: Path) -> TrainConfig:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder of identities; default: drawn faces")
-    parser.add_argument("--images", type=int, default=1500, help="images of a pass, about")
+    parser.add_argument("--images", type=int, default=6000, help="images of a pass, about")
     parser.add_argument("--size", type=int, default=112, help="side of the crops, pixels")
     parser.add_argument("--workers", type=int, default=2, help="processes of either loader")
     parser.add_argument("--backbone", default="resnet18", help="network of the training part")
