@@ -55,7 +55,7 @@ class TrainingProgress(Callback):
         self._batches += 1
         images = self._batches * self._images_per_batch * trainer.world_size
         speed = images / (time.monotonic() - self._begun)
-        figures = [f"{speed:.0f} images/s"]
+        figures = [f"{speed:.0f} img/s"]
         if isinstance(module.figures, Figures):
             figures += [f"loss {module.figures.loss:.3f}", f"active {module.figures.active:.0%}"]
         if "val_auc" in trainer.callback_metrics:
