@@ -111,11 +111,11 @@ def quiet_lightning() -> Iterator[None]:
 @contextlib.contextmanager
 def same_algorithms_after() -> Iterator[None]:
     """`trainer.deterministic` is a switch of the whole process: put it back."""
-    before = torch.are_deterministic_algorithms_enabled()
+    before = torch.get_deterministic_debug_mode()
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.set_deterministic_debug_mode(before)
 
 
 def begin_folder(output: Path) -> None:

@@ -57,7 +57,7 @@ def _probabilities(
 ) -> torch.Tensor:
     """(B, B), each row the probabilities of an anchor's negatives; the weights are consumed.
 
-    Where no negative is `drawable`, all are equally likely, as in the authors' code.
+    Where no negative is `drawable`, all are equally likely.
     """
     other = groups.first[:, None] != groups.first
     drawable = drawable & other
