@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import lightning
 
@@ -93,11 +93,11 @@ def train(
             raise TrainingError(
                 f"{output}: no checkpoint was written: {best.monitor} was never measured"
             )
-        measured = _measured_bundle(config, checkpoint, folder) if trainer.is_global_zero else None
-        measured = trainer.strategy.broadcast(measured)
-    if measured is None:
-        raise TrainingError("the first process gave no result")
-    return TrainingResult(checkpoint, *measured)
+        measured: Any = None
+        if trainer.is_global_zero:
+            measured = _measured_bundle(config, checkpoint, folder)
+        bundle, evaluation = trainer.strategy.broadcast(measured)
+    return TrainingResult(checkpoint, bundle, evaluation)
 
 
 def _former_run(config: TrainConfig, existing: Existing) -> tuple[Path | None, RunState | None]:
