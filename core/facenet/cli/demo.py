@@ -52,7 +52,7 @@ def command(
     report = folder / "report.html"
     write_report(result, rows, report)
     if as_json:
-        figures = result.evaluation.verification.figures()
+        figures = result.evaluation.summary.figures
         ranks = {"rank_1": result.rank(1), "rank_3": result.rank(3)}
         print_json({**figures, **ranks, "bundle": result.bundle, "report": report})
         return

@@ -21,7 +21,7 @@ def command(checkpoint: Path, output: Path, kind: str) -> None:
 
     model = load_model(checkpoint)
     if kind == "bundle":
-        save_bundle(model.network, model.card, output)
+        save_bundle(model, output)
         click.echo(f"{output}: bundle, embedding space {model.card.space}")
         return
     from facenet.exporting import export_torchscript

@@ -48,10 +48,10 @@ def command(
     if not speaks:
         return
     if as_json:
-        figures = result.evaluation.verification.figures()
+        figures = result.evaluation.summary.figures
         print_json({"checkpoint": result.checkpoint, "bundle": result.bundle, **figures})
         return
-    print_figures(result.evaluation.verification)
+    print_figures(result.evaluation.summary)
     click.echo(f"checkpoint  {result.checkpoint}\nbundle      {result.bundle}")
 
 

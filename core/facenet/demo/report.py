@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from facenet.demo.run import DemoResult, Probe
-from facenet.evaluation import all_pairs
 from facenet.evaluation.figures import (
     GENUINE,
     IMPOSTOR,
@@ -33,9 +32,7 @@ THUMBNAIL = 96
 
 def write_report(result: DemoResult, rows: list[tuple[str, str]], path: Path) -> None:
     """Write the page; `rows` is the table of figures as (name, value)."""
-    labels = [sample.identity for sample in result.evaluation.samples]
-    numbers = {name: number for number, name in enumerate(sorted(set(labels)))}
-    pairs = all_pairs(result.evaluation.embeddings, [numbers[label] for label in labels])
+    pairs = result.evaluation.summary.measured.pairs
     point = result.evaluation.verification.decision_point()
     template = resources.files("facenet.demo").joinpath("report.html.j2").read_text("utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined).from_string(template)
@@ -44,7 +41,11 @@ def write_report(result: DemoResult, rows: list[tuple[str, str]], path: Path) ->
         figures=[
             to_svg(training_figure(result.metrics)),
             to_svg(roc_figure(result.evaluation.verification)),
-            to_svg(histogram_figure(*pairs, point.threshold if point else None)),
+            to_svg(
+                histogram_figure(
+                    pairs.similarity, pairs.genuine, point.threshold if point else None
+                )
+            ),
         ],
         panels=[_panel(result, probe) for probe in _chosen(result.probes)],
         identities=len(result.enrolled),

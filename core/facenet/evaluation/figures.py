@@ -10,7 +10,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from facenet.evaluation.verification import Scores, Verification
+from facenet.evaluation.pairs import Scores
+from facenet.evaluation.verification import Verification
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

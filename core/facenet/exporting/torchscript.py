@@ -15,8 +15,8 @@ from torch import nn
 from torchvision.transforms import v2
 
 from facenet.errors import FacenetError, RequestError
-from facenet.models import EmbeddingModel
-from facenet.models.model import pixel_transform
+from facenet.models import TorchModel
+from facenet.models.torch_model import pixel_transform
 from facenet.paths import checked_output_file
 
 SUFFIXES = (".ts", ".pt")
@@ -37,7 +37,7 @@ class _WithPreprocessing(nn.Module):
         return embeddings
 
 
-def export_torchscript(model: EmbeddingModel, path: Path) -> float:
+def export_torchscript(model: TorchModel, path: Path) -> float:
     """Write a TorchScript file; return its parity, the lowest cosine to the eager embeddings.
 
     The file maps (N, 3, S, S) uint8 RGB to (N, D) float32 of unit length, preprocessing included.

@@ -1,12 +1,20 @@
-"""The embedding network, and the two forms in which a trained one is kept."""
+"""The embedding network, and the forms in which a trained one is kept."""
 
-from facenet.models.bundle import load_bundle, save_bundle
-from facenet.models.card import Calibration, ModelCard, NetworkSpec, Preprocessing, Split
+from facenet.models.bundle import load_bundle, read_card, save_bundle, update_card
+from facenet.models.calibration import (
+    Calibration,
+    Probability,
+    calibration_fars,
+    calibration_of,
+)
+from facenet.models.card import ModelCard, NetworkSpec, OnnxSpec, Preprocessing, Split
 from facenet.models.checkpoint import load_checkpoint
 from facenet.models.device import resolve_device
 from facenet.models.loading import load_model
-from facenet.models.model import EmbeddingModel, resized
+from facenet.models.model import EmbeddingModel
 from facenet.models.network import EmbeddingNetwork, build_network
+from facenet.models.onnx_model import OnnxModel
+from facenet.models.torch_model import TorchModel, resized
 
 __all__ = [
     "Calibration",
@@ -14,13 +22,21 @@ __all__ = [
     "EmbeddingNetwork",
     "ModelCard",
     "NetworkSpec",
+    "OnnxModel",
+    "OnnxSpec",
     "Preprocessing",
+    "Probability",
     "Split",
+    "TorchModel",
     "build_network",
+    "calibration_fars",
+    "calibration_of",
     "load_bundle",
     "load_checkpoint",
     "load_model",
+    "read_card",
     "resized",
     "resolve_device",
     "save_bundle",
+    "update_card",
 ]

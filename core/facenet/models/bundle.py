@@ -1,26 +1,39 @@
-"""Model bundles: a folder with config.json, model.safetensors and README.md."""
+"""Model bundles: a folder with config.json, the weights, and README.md."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from facenet.errors import ModelError
-from facenet.models.card import ModelCard
-from facenet.models.network import EmbeddingNetwork, build_network
-from facenet.models.weights import load_weights
+from facenet.models.card import ModelCard, NetworkSpec
+from facenet.models.model import EmbeddingModel
+from facenet.models.network import build_network
+from facenet.models.onnx_model import OnnxModel, onnx_space
+from facenet.models.readme import render_readme
+from facenet.models.reference import reference_face
+from facenet.models.torch_model import TorchModel
+from facenet.models.weights import embedding_space, load_weights
 from facenet.paths import checked_output_folder
 from facenet.validation import config_error
 
-CONFIG, WEIGHTS, README = "config.json", "model.safetensors", "README.md"
+if TYPE_CHECKING:
+    from facenet.types import Vector
+
+CONFIG, README = "config.json", "README.md"
+WEIGHTS = (TorchModel.weights_name, OnnxModel.weights_name)
 
 
-def save_bundle(network: EmbeddingNetwork, card: ModelCard, folder: Path) -> Path:
+def save_bundle(model: EmbeddingModel, folder: Path) -> Path:
     """Write a bundle; an existing one is replaced only after the new one is whole.
 
     Raises `ModelError` when something that is no bundle stands in its place: that is left alone.
@@ -34,38 +47,95 @@ def save_bundle(network: EmbeddingNetwork, card: ModelCard, folder: Path) -> Pat
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         new = Path(scratch) / "new"
         new.mkdir()
-        weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-        save_file(weights, new / WEIGHTS)
-        card = card.model_copy(update={"weights_sha256": _sha256(new / WEIGHTS)})
-        (new / CONFIG).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        (new / README).write_text(_readme(card), encoding="utf-8")
+        model.write_weights(new)
+        card = model.card.model_copy(
+            update={
+                "weights_sha256": _sha256(new / model.weights_name),
+                "reference": tuple(reference_embedding(model).tolist()),
+            }
+        )
+        _write_card(card, new)
         if folder.exists():
             folder.rename(Path(scratch) / "old")
         new.rename(folder)
     return folder
 
 
-def load_bundle(folder: Path) -> tuple[EmbeddingNetwork, ModelCard]:
+def load_bundle(folder: Path, device: torch.device | str = "cpu") -> EmbeddingModel:
     """Read a bundle back; no pickle is involved.
 
-    Raises `ModelError` when a file is missing or the weights are not those of the card.
+    Raises `ModelError` when a file is missing, the weights are not those of the card, or its
+    preprocessing was changed.
     """
-    for name in (CONFIG, WEIGHTS):
-        if not (folder / name).is_file():
-            raise ModelError(f"{folder}: not a model bundle, {name} is missing")
+    card = read_card(folder)
+    ours = isinstance(card.network, NetworkSpec)
+    path = folder / (TorchModel if ours else OnnxModel).weights_name
+    if not path.is_file():
+        raise ModelError(f"{folder}: not a model bundle, {path.name} is missing")
+    if _sha256(path) != card.weights_sha256:
+        raise ModelError(f"{path}: SHA-256 differs from the one in {CONFIG}")
+    if isinstance(card.network, NetworkSpec):
+        return _load_network(path, card, card.network, device)
+    _refuse_another_space(folder, card, onnx_space(path, card.preprocessing))
+    return OnnxModel(path, card, device)
+
+
+def read_card(folder: Path) -> ModelCard:
+    """The card of a bundle, without its weights; raises `ModelError` for what is no bundle."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ModelError(f"{folder}: not a model bundle, {CONFIG} is missing")
     try:
-        card = ModelCard.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
-    except ValidationError as error:
-        raise ModelError(str(config_error(error, ModelCard, str(folder / CONFIG)))) from error
-    if _sha256(folder / WEIGHTS) != card.weights_sha256:
-        raise ModelError(f"{folder / WEIGHTS}: SHA-256 differs from the one in {CONFIG}")
+        return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
+    except (ValidationError, UnicodeDecodeError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise ModelError(f"{path}: is not text") from error
+        raise ModelError(str(config_error(error, ModelCard, str(path)))) from error
+
+
+def update_card(folder: Path, changes: Mapping[str, Any]) -> ModelCard:
+    """Change what a bundle says of itself, whole or not at all; its weights stay."""
+    card = read_card(folder).model_copy(update=dict(changes))
+    _write_card(card, folder)
+    return card
+
+
+def reference_embedding(model: EmbeddingModel) -> Vector:
+    """(D,) float32 of unit length: what the model makes of the made-up reference face."""
+    face = reference_face(model.card.preprocessing.image_size)
+    embeddings = model.embed(face[None])
+    return embeddings.reshape(-1)
+
+
+def _load_network(
+    path: Path, card: ModelCard, spec: NetworkSpec, device: torch.device | str
+) -> TorchModel:
     try:
-        weights = load_file(folder / WEIGHTS)
+        weights = load_file(path)
     except SafetensorError as error:
-        raise ModelError(f"{folder / WEIGHTS}: {error}") from error
-    network, _, _ = build_network(card.network, image_size=card.preprocessing.image_size)
-    load_weights(network, weights, folder / WEIGHTS, card.network.backbone)
-    return network, card
+        raise ModelError(f"{path}: {error}") from error
+    _refuse_another_space(path.parent, card, embedding_space(weights, card.preprocessing))
+    network, _, _ = build_network(spec, image_size=card.preprocessing.image_size)
+    load_weights(network, weights, path, spec.backbone)
+    return TorchModel(network, card, device)
+
+
+def _refuse_another_space(folder: Path, card: ModelCard, space: str) -> None:
+    if card.space != space:
+        raise ModelError(
+            f"{folder / CONFIG}: says embedding space {card.space}, but its weights and "
+            f"preprocessing make {space}: the preprocessing was changed"
+        )
+
+
+def _write_card(card: ModelCard, folder: Path) -> None:
+    for name, text in (
+        (README, render_readme(card)),
+        (CONFIG, card.model_dump_json(indent=2) + "\n"),
+    ):
+        partial = folder / f".{name}.partial"
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, folder / name)
 
 
 def _may_be_replaced(folder: Path) -> bool:
@@ -73,11 +143,11 @@ def _may_be_replaced(folder: Path) -> bool:
     names = {path.name for path in folder.iterdir()}
     if not names:
         return True
-    if names - {CONFIG, WEIGHTS, README} or CONFIG not in names:
+    if names - {CONFIG, *WEIGHTS, README} or CONFIG not in names:
         return False
     try:
-        ModelCard.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
-    except ValidationError:
+        read_card(folder)
+    except ModelError:
         return False
     return True
 
@@ -85,29 +155,3 @@ def _may_be_replaced(folder: Path) -> bool:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _readme(card: ModelCard) -> str:
-    network, prep = card.network, card.preprocessing
-    rows = {
-        "Backbone": f"`{network.backbone}`",
-        "Embedding": f"{network.embedding_dim} numbers, unit length, compared by cosine",
-        "Input": f"{prep.image_size} x {prep.image_size} pixels, {prep.color.upper()}, "
-        f"alignment `{prep.alignment}`",
-        "Normalisation": f"(pixel / 255 - {list(prep.mean)}) / {list(prep.std)}",
-        "Embedding space": f"`{card.space}`",
-        "Threshold": f"{card.calibration.threshold:.4f} ({card.calibration})"
-        if card.calibration
-        else "not calibrated",
-        "Licence of the weights": card.licence or "not stated",
-    }
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
-    figures = "\n".join(
-        f"| {name} | {'not supported by the data' if value is None else f'{value:.4f}'} |"
-        for name, value in card.metrics.items()
-    )
-    return (
-        f"# Face embedding model {card.space}\n\n| | |\n| --- | --- |\n{table}\n\n"
-        f"## Measured on identities unseen in training\n\n| figure | value |\n| --- | --- |\n"
-        f"{figures}\n\nLoad it with `Recognizer`: `checkpoint_path` is this folder.\n"
-    )

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from facenet.evaluation import Estimate
+from facenet.models.calibration import Calibration
+from facenet.models.record import Record
+
+Alignment = Literal["none", "square", "five-point"]
+Color = Literal["rgb", "bgr"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class NetworkSpec(Record):
+    """How to build a network of ours again: `backbone` is `plugin/architecture`."""
 
-
-class NetworkSpec(_Record):
-    """How to build the network again: `backbone` is `plugin/architecture`."""
-
+    format: Literal["facenet"] = "facenet"
     backbone: str
     options: dict[str, Any] = Field(default_factory=dict)
     embedding_dim: int
     dropout: float = 0.0
 
+    def __str__(self) -> str:
+        return self.backbone
 
-class Preprocessing(_Record):
+
+class OnnxSpec(Record):
+    """A network that came as an ONNX file; `source` is the name that the file had."""
+
+    format: Literal["onnx"] = "onnx"
+    source: str
+    embedding_dim: int
+
+    def __str__(self) -> str:
+        return f"ONNX network {self.source}"
+
+
+class Preprocessing(Record):
     """From a face crop to the network's input: resize to `image_size`, scale to 0..1,
     subtract `mean`, divide by `std` (each per channel in the order of `color`)."""
 
     image_size: int
-    color: Literal["rgb"] = "rgb"
+    color: Color = "rgb"
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    alignment: Literal["none"] = "none"
+    alignment: Alignment = "none"
 
 
-class Split(_Record):
+class Split(Record):
     """Which identities a model was trained on: what `split_identities` was given.
 
     `folder_sha256` is the digest of the folder's absolute path, which a bundle need not tell.
@@ -43,28 +61,23 @@ class Split(_Record):
     min_images_per_class: int
 
 
-class Calibration(_Record):
-    """A similarity threshold and the false accept rate it was measured to have."""
-
-    threshold: float
-    far: float
-    impostor_pairs: int
-    data: str
-
-    def __str__(self) -> str:
-        return f"FAR {self.far:g} on {self.impostor_pairs:,} impostor pairs of {self.data}"
-
-
-class ModelCard(_Record):
+class ModelCard(Record):
     """A model's description; `space` is the id of its embedding space, a hash of weights and
-    preprocessing, and `licence` the SPDX id of its weights (None: not stated)."""
+    preprocessing, and `licence` the SPDX id of its weights (None: not stated).
 
-    format_version: Literal[1] = 1
+    `measured_on` says on what data `metrics` were measured. `reference` is the embedding of
+    `models.reference.reference_face`, by which a bundle proves itself on another machine.
+    """
+
+    format_version: Literal[2] = 2
     space: str
-    network: NetworkSpec
+    network: Annotated[NetworkSpec | OnnxSpec, Field(discriminator="format")]
     preprocessing: Preprocessing
     weights_sha256: str | None = None
     split: Split | None = None
     calibration: Calibration | None = None
-    metrics: dict[str, float | None] = Field(default_factory=dict)
+    measured_on: str | None = None
+    metrics: dict[str, Estimate] = Field(default_factory=dict)
     licence: str | None = None
+    intended_use: str | None = None
+    reference: tuple[float, ...] = ()

@@ -11,8 +11,9 @@ import torch
 from pydantic import ValidationError
 
 from facenet.errors import ModelError
-from facenet.models.card import ModelCard
-from facenet.models.network import EmbeddingNetwork, build_network
+from facenet.models.card import ModelCard, NetworkSpec
+from facenet.models.network import build_network
+from facenet.models.torch_model import TorchModel
 from facenet.models.weights import embedding_space, load_weights
 
 CARD_KEY = "facenet_card"
@@ -20,15 +21,17 @@ CARD_KEY = "facenet_card"
 _NETWORK_PREFIX = "network."
 
 
-def load_checkpoint(path: Path) -> tuple[EmbeddingNetwork, ModelCard]:
-    """The network of a .ckpt file and its card.
+def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> TorchModel:
+    """The model of a .ckpt file.
 
     Raises `ModelError` when the file is damaged or was not written by `facenet train`.
     """
     card, weights = read_checkpoint(path)
+    if not isinstance(card.network, NetworkSpec):
+        raise ModelError(f"{path}: not a checkpoint written by `facenet train`")
     network, _, _ = build_network(card.network, image_size=card.preprocessing.image_size)
     load_weights(network, weights, path, card.network.backbone)
-    return network, card
+    return TorchModel(network, card, device)
 
 
 def read_content(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Loading a model in whichever of its two forms it is kept."""
+"""Loading a model in whichever form it is kept."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from facenet.models.model import EmbeddingModel
 def load_model(path: str | Path, device: torch.device | str = "cpu") -> EmbeddingModel:
     """Load a bundle (a folder) or a training checkpoint (a .ckpt file).
 
-    Raises `ModelError` when it is neither, damaged, or made by a newer facenet.
+    Raises `ModelError` when it is neither, damaged, or made by another version of facenet.
     """
     path = Path(path)
     if not path.exists():
         raise ModelError(f"{path}: no such checkpoint or bundle")
-    load = load_bundle if path.is_dir() else load_checkpoint
-    network, card = load(path)
-    return EmbeddingModel(network, card, device)
+    if path.is_dir():
+        return load_bundle(path, device)
+    return load_checkpoint(path, device)

@@ -14,8 +14,16 @@ from torch.utils.data import DataLoader
 from facenet.config import TrainConfig
 from facenet.data import FaceDataset, IdentityFolder, Sample, open_folder, validation_samples
 from facenet.errors import ModelError
-from facenet.evaluation import Verification, all_pairs, verification
-from facenet.models import EmbeddingModel, ModelCard, Split, load_model, resolve_device
+from facenet.evaluation import FARS, Summary, Verification, measure_all_pairs, summarize
+from facenet.models import (
+    EmbeddingModel,
+    ModelCard,
+    NetworkSpec,
+    Split,
+    calibration_fars,
+    load_model,
+    resolve_device,
+)
 
 if TYPE_CHECKING:
     from facenet.types import Vector
@@ -31,9 +39,14 @@ class Evaluation:
     `embeddings` is (N, D) float32 of unit length, in the order of `samples`.
     """
 
-    verification: Verification
+    summary: Summary
     samples: tuple[Sample, ...]
     embeddings: Vector
+
+    @property
+    def verification(self) -> Verification:
+        """The figures alone, without intervals."""
+        return self.summary.measured.verification
 
 
 def evaluate(config: TrainConfig, checkpoint: str | Path) -> Evaluation:
@@ -63,12 +76,15 @@ def evaluate_model(
     embeddings = torch.cat(
         [torch.from_numpy(model.embed(images.permute(0, 2, 3, 1).numpy())) for images, _ in loader]
     ).numpy()
-    result = verification(*all_pairs(embeddings, dataset.labels))
-    return Evaluation(result, tuple(dataset.samples), embeddings)
+    measured = measure_all_pairs(embeddings, dataset.labels, more_fars=calibration_fars(max(FARS)))
+    return Evaluation(summarize(measured), tuple(dataset.samples), embeddings)
 
 
 def _refuse_another_network(config: TrainConfig, card: ModelCard, path: Path) -> None:
-    wanted, found = config.model.backbone.name, card.network.backbone
+    wanted = config.model.backbone.name
+    if not isinstance(card.network, NetworkSpec):
+        raise ModelError(f"{path}: is an {card.network}, which facenet did not train")
+    found = card.network.backbone
     if wanted not in (found, found.rpartition("/")[2], found.partition("/")[0]):
         raise ModelError(
             f"{path}: is a {found}, but model.backbone of the configuration is {wanted}"

@@ -12,7 +12,7 @@ from facenet.config import TrainConfig
 from facenet.errors import TrainingError
 from facenet.models import ModelCard, NetworkSpec, Preprocessing, build_network
 from facenet.models.checkpoint import CARD_KEY
-from facenet.models.model import pixel_transform
+from facenet.models.torch_model import pixel_transform
 from facenet.models.weights import embedding_space
 from facenet.plugins import Registry
 from facenet.training.checkpoints import STATE_KEY, RunState, plain_config

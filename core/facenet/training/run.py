@@ -13,8 +13,8 @@ import lightning
 from facenet.config import TrainConfig, dump_config
 from facenet.data import FaceDataModule, IdentityFolder, open_folder
 from facenet.errors import DataError, TrainingError
-from facenet.evaluation import Verification
-from facenet.models import Calibration, load_model, save_bundle
+from facenet.imaging import fingerprint
+from facenet.models import Calibration, calibration_of, load_model, save_bundle
 from facenet.paths import checked_output_folder
 from facenet.training.checkpoints import (
     RunState,
@@ -124,21 +124,26 @@ def _measured_bundle(
 ) -> tuple[Path, Evaluation]:
     model = load_model(checkpoint)
     evaluation = evaluate_model(config, model, folder)
+    people = evaluation.summary.identities
     details = {
-        "metrics": evaluation.verification.figures(),
-        "calibration": _calibration(evaluation.verification, str(config.data.root)),
+        "measured_on": f"{people} people of {config.data.root.name} whom training never saw",
+        "metrics": evaluation.summary.figures,
+        "calibration": _calibration(evaluation, config.data.root),
     }
-    card = model.card.model_copy(update=details)
-    return save_bundle(model.network, card, config.logging.output_dir / BUNDLE), evaluation
+    model.card = model.card.model_copy(update=details)
+    return save_bundle(model, config.logging.output_dir / BUNDLE), evaluation
 
 
-def _calibration(result: Verification, data: str) -> Calibration | None:
-    """The threshold that the validation pairs support deciding with."""
-    point = result.decision_point()
-    if point is None:
+def _calibration(evaluation: Evaluation, root: Path) -> Calibration | None:
+    """The threshold that the validation pairs support deciding with, if any."""
+    point = evaluation.verification.decision_point()
+    if point is None or point.threshold > 1:
         return None
-    return Calibration(
-        threshold=point.threshold, far=point.far, impostor_pairs=result.impostor_pairs, data=data
+    return calibration_of(
+        evaluation.summary,
+        point.far,
+        data=f"people held out from {root.name}",
+        fingerprint=fingerprint((sample.path for sample in evaluation.samples), root),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from facenet.errors import DataError
-from facenet.evaluation import all_pairs, verification
+from facenet.evaluation import measure_all_pairs
 
 
 class Validation:
@@ -32,7 +32,7 @@ class Validation:
         if not np.isfinite(embeddings).all():
             return None
         try:
-            result = verification(*all_pairs(embeddings, labels))
+            result = measure_all_pairs(embeddings, labels).verification
         except DataError as error:
             raise DataError(
                 f"validation on {len(labels)} images: {error}; raise trainer.limit_val_batches "

@@ -1,0 +1,59 @@
+"""Every pair of N embeddings: all figures exactly, in memory that does not grow with the pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facenet.errors import DataError
+from facenet.evaluation.blockwise import BlockwisePairs
+from facenet.evaluation.pairs import Indices, ScoredPairs, Scores
+from facenet.evaluation.verification import Verification, refuse_nonsense, verification
+
+MOST_PAIRS = 2**20
+"""Up to so many pairs are kept one by one; of more, the most similar ones and a random share."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """Exact figures, and the pairs behind them: all, or a weighted sample of very many."""
+
+    verification: Verification
+    pairs: ScoredPairs
+
+
+def measure_pairs(pairs: ScoredPairs, *, more_fars: Iterable[float] = ()) -> Measured:
+    """The figures of listed pairs; raises `DataError` as `verification` does."""
+    exact = verification(pairs.similarity, pairs.genuine, more_fars=more_fars)
+    return Measured(exact, pairs)
+
+
+def measure_all_pairs(
+    embeddings: Scores,
+    identity: Sequence[int] | Indices,
+    *,
+    more_fars: Iterable[float] = (),
+    most_pairs: int = MOST_PAIRS,
+) -> Measured:
+    """The figures of every pair of N embeddings, each pair once.
+
+    `embeddings` is (N, D) float32 of unit length, `identity` (N,) int. Of more than `most_pairs`
+    impostor pairs, half that number of the most similar ones are kept and as many random others;
+    of more genuine pairs, that many random ones. Raises `DataError` for NaN, for embeddings of
+    another length, or when there is no genuine or no impostor pair.
+    """
+    labels = np.asarray(identity)
+    vectors = np.asarray(embeddings, np.float32)
+    total = len(labels) * (len(labels) - 1) // 2
+    genuine = sum(int(n) * (int(n) - 1) // 2 for n in np.unique(labels, return_counts=True)[1])
+    refuse_nonsense(genuine, total - genuine, vectors)
+    if total <= most_pairs:
+        first, second = np.triu_indices(len(labels), k=1)
+        similarity = (vectors @ vectors.T)[first, second]
+        return measure_pairs(ScoredPairs(similarity, first, second, labels), more_fars=more_fars)
+    if not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3):
+        raise DataError("embeddings must have unit length")
+    pairs = BlockwisePairs(vectors, labels, most_pairs, more_fars)
+    return Measured(pairs.verification, pairs.sample)

@@ -1,0 +1,20 @@
+"""Which images a figure was measured on, as one number."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def fingerprint(paths: Iterable[Path], root: Path) -> str:
+    """16 hexadecimal digits of a SHA-256 over names below `root` and contents of image files.
+
+    The order of the paths does not matter; where the folder lies does not either.
+    """
+    digest = hashlib.sha256()
+    for name, path in sorted((path.relative_to(root).as_posix(), path) for path in paths):
+        digest.update(f"{name}\0".encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
