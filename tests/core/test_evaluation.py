@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score, roc_curve
 
 from facenet.errors import DataError
-from facenet.evaluation import all_pairs, rank_k_accuracy, verification
+from facenet.evaluation import measure_all_pairs, rank_k_accuracy, verification
 
 
 def simulated(genuine: int, impostors: int, seed: int = 0, decimals: int = 9):
@@ -109,9 +111,17 @@ def test_nan_is_refused() -> None:
 
 def test_all_pairs_are_each_pair_once() -> None:
     embeddings = np.eye(3, dtype=np.float32)[[0, 0, 1, 2]]
-    similarity, genuine = all_pairs(embeddings, [7, 7, 8, 9])
-    assert similarity.tolist() == [1, 0, 0, 0, 0, 0]
-    assert genuine.tolist() == [True, False, False, False, False, False]
+    pairs = measure_all_pairs(embeddings, [7, 7, 8, 9]).pairs
+    assert pairs.similarity.tolist() == [1, 0, 0, 0, 0, 0]
+    assert pairs.genuine.tolist() == [True, False, False, False, False, False]
+    assert sorted(zip(pairs.first, pairs.second, strict=True)) == list(combinations(range(4), 2))
+
+
+def test_more_operating_points_on_request() -> None:
+    scores, truth = simulated(500, 5000)
+    points = verification(scores, truth, more_fars=[0.02]).operating_points
+    far, tar, _ = roc_curve(truth, scores, drop_intermediate=False)
+    assert points[0.02].tar == pytest.approx(tar[far <= 0.02].max())
 
 
 def test_rank_k_counts_a_truth_among_the_first_k() -> None:

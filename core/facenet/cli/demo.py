@@ -52,9 +52,15 @@ def command(
     report = folder / "report.html"
     write_report(result, rows, report)
     if as_json:
-        figures = result.evaluation.summary.figures
         ranks = {"rank_1": result.rank(1), "rank_3": result.rank(3)}
-        print_json({**figures, **ranks, "bundle": result.bundle, "report": report})
+        print_json(
+            {
+                "figures": result.evaluation.figures,
+                "searches": ranks,
+                "bundle": result.bundle,
+                "report": report,
+            }
+        )
         return
     print_table(["", ""], rows)
     click.echo(f"report  {report}\n\nNext:\n" + "\n".join(next_commands(result)))

@@ -17,6 +17,7 @@ from facenet.plugins import Registry
 COMMANDS = (
     "train",
     "evaluate",
+    "calibrate",
     "export",
     "populate",
     "embed",
@@ -25,6 +26,7 @@ COMMANDS = (
     "search",
     "forget",
     "backbones",
+    "models",
     "plugins",
     "config",
     "demo",

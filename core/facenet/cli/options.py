@@ -21,8 +21,11 @@ PATH = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
-def config_options(kind: str) -> Callable[[Command], Command]:
-    """`--config`, by default configs/<kind>.yaml, and `--set key.path=value`."""
+def config_options(*kinds: str) -> Callable[[Command], Command]:
+    """`--config`, by default configs/<kind>.yaml, and `--set key.path=value`.
+
+    A command that takes one of several kinds gets None where no file is named.
+    """
 
     def decorate(command: Command) -> Command:
         command = click.option(
@@ -35,9 +38,9 @@ def config_options(kind: str) -> Callable[[Command], Command]:
         return click.option(
             "--config",
             type=PATH,
-            default=Path("configs", f"{kind}.yaml"),
-            show_default=True,
-            help=f"The {kind} configuration.",
+            default=Path("configs", f"{kinds[0]}.yaml") if len(kinds) == 1 else None,
+            show_default=len(kinds) == 1,
+            help=f"The {' or '.join(kinds)} configuration.",
         )(command)
 
     return decorate

@@ -37,11 +37,13 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], title
     Console().print(table)
 
 
-def report_skipped(what: str, reasons: Sequence[str], shown: int = 10) -> None:
+def report_skipped(
+    what: str, reasons: Sequence[str], shown: int = 10, *, became: str = "skipped"
+) -> None:
     """Say on standard error what was passed over, one line each; `what` is a noun, singular."""
     if not reasons:
         return
-    click.echo(f"{count(len(reasons), what)} skipped:", err=True)
+    click.echo(f"{count(len(reasons), what)} {became}:", err=True)
     for reason in reasons[:shown]:
         click.echo(f"  {reason}", err=True)
     if len(reasons) > shown:

@@ -31,7 +31,7 @@ def command(
     if resume and replace:
         raise click.UsageError("--resume and --replace exclude each other")
     loaded = load_train_config(config, overrides)
-    from facenet.cli.evaluate import print_figures
+    from facenet.cli.figures import print_identification, print_verification
     from facenet.paths import checked_output_folder
     from facenet.training import train
     from facenet.training.trainer import is_first_process
@@ -48,10 +48,11 @@ def command(
     if not speaks:
         return
     if as_json:
-        figures = result.evaluation.summary.figures
-        print_json({"checkpoint": result.checkpoint, "bundle": result.bundle, **figures})
+        places = {"checkpoint": result.checkpoint, "bundle": result.bundle}
+        print_json({**places, "figures": result.evaluation.figures})
         return
-    print_figures(result.evaluation.summary)
+    print_verification(result.evaluation.summary)
+    print_identification(result.evaluation.searches.identification)
     click.echo(f"checkpoint  {result.checkpoint}\nbundle      {result.bundle}")
 
 

@@ -35,3 +35,5 @@ def command(
         f"{verdict}: similarity {decision.similarity:.4f} {relation} threshold "
         f"{decision.threshold:.4f} ({decision.threshold_origin})"
     )
+    if decision.probability is not None:
+        click.echo(f"probability {decision.probability:.4f} where both answers are as frequent")

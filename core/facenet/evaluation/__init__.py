@@ -9,23 +9,53 @@ from facenet.evaluation.identification import (
     templates_of,
 )
 from facenet.evaluation.pairs import NO_FACE, ScoredPairs
-from facenet.evaluation.summary import Summary, summarize, tar_change
+from facenet.evaluation.pairs_file import PairsFile, read_pairs_file
+from facenet.evaluation.probability import MapKind, ProbabilityMap, fit_probability
+from facenet.evaluation.protocols import (
+    Embedded,
+    Figures,
+    IdentificationResult,
+    VerificationResult,
+    all_pairs_result,
+    halves,
+    identification_result,
+    pairs_result,
+)
+from facenet.evaluation.slices import Slice, read_attributes, slices
+from facenet.evaluation.summary import Summary, rates_at, summarize, tar_change
 from facenet.evaluation.verification import FARS, Verification, pairs_needed, verification
 
 __all__ = [
     "FARS",
     "NO_FACE",
+    "Embedded",
     "Estimate",
+    "Figures",
     "Identification",
+    "IdentificationResult",
+    "MapKind",
     "Measured",
+    "PairsFile",
+    "ProbabilityMap",
     "ScoredPairs",
+    "Slice",
     "Summary",
     "Verification",
+    "VerificationResult",
+    "all_pairs_result",
+    "fit_probability",
+    "halves",
     "identification",
+    "identification_result",
     "measure_all_pairs",
     "measure_pairs",
     "pairs_needed",
+    "pairs_result",
     "rank_k_accuracy",
+    "rates_at",
+    "read_attributes",
+    "read_pairs_file",
+    "slices",
     "summarize",
     "tar_change",
     "templates_of",

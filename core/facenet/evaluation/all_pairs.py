@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facenet.errors import DataError
 from facenet.evaluation.blockwise import BlockwisePairs
-from facenet.evaluation.pairs import Indices, ScoredPairs, Scores
+from facenet.evaluation.pairs import NO_FACE, Indices, ScoredPairs, Scores
 from facenet.evaluation.verification import Verification, refuse_nonsense, verification
 
 MOST_PAIRS = 2**20
@@ -34,26 +35,30 @@ def measure_all_pairs(
     embeddings: Scores,
     identity: Sequence[int] | Indices,
     *,
+    found: NDArray[np.bool_] | None = None,
     more_fars: Iterable[float] = (),
     most_pairs: int = MOST_PAIRS,
 ) -> Measured:
     """The figures of every pair of N embeddings, each pair once.
 
-    `embeddings` is (N, D) float32 of unit length, `identity` (N,) int. Of more than `most_pairs`
-    impostor pairs, half that number of the most similar ones are kept and as many random others;
-    of more genuine pairs, that many random ones. Raises `DataError` for NaN, for embeddings of
-    another length, or when there is no genuine or no impostor pair.
+    `embeddings` is (N, D) float32 of unit length, `identity` (N,) int. Where `found`, (N,) bool, is
+    false, no face was found: the pairs of that image count with the similarity `NO_FACE`. Of more
+    than `most_pairs` impostor pairs, half that number of the most similar ones are kept and as many
+    random others; of more genuine pairs, that many random ones. Raises `DataError` for NaN, for
+    embeddings of another length, or when there is no genuine or no impostor pair.
     """
     labels = np.asarray(identity)
-    vectors = np.asarray(embeddings, np.float32)
+    seen = np.ones(len(labels), bool) if found is None else found
+    vectors = np.where(seen[:, None], embeddings, 0).astype(np.float32)
     total = len(labels) * (len(labels) - 1) // 2
     genuine = sum(int(n) * (int(n) - 1) // 2 for n in np.unique(labels, return_counts=True)[1])
     refuse_nonsense(genuine, total - genuine, vectors)
     if total <= most_pairs:
         first, second = np.triu_indices(len(labels), k=1)
         similarity = (vectors @ vectors.T)[first, second]
+        similarity[~(seen[first] & seen[second])] = NO_FACE
         return measure_pairs(ScoredPairs(similarity, first, second, labels), more_fars=more_fars)
-    if not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3):
+    if not np.allclose(np.linalg.norm(vectors[seen], axis=1), 1, atol=1e-3):
         raise DataError("embeddings must have unit length")
-    pairs = BlockwisePairs(vectors, labels, most_pairs, more_fars)
+    pairs = BlockwisePairs(vectors, labels, seen, most_pairs, more_fars)
     return Measured(pairs.verification, pairs.sample)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facenet.evaluation.pairs import Indices, ScoredPairs, Scores
+from facenet.evaluation.pairs import NO_FACE, Indices, ScoredPairs, Scores
 from facenet.evaluation.verification import (
     Verification,
     allowed_errors,
@@ -31,18 +31,25 @@ Found = tuple[Scores, Indices, Indices]
 
 
 class BlockwisePairs:
-    """All pairs of (N, D) float32 `embeddings` of unit length, with (N,) int `labels`.
+    """All pairs of (N, D) float32 `embeddings` of unit length, with (N,) int `labels`; those of
+    images that were not `seen`, (N,) bool, have the similarity `NO_FACE`.
 
     `verification` has the exact figures, `sample` the pairs that `measure_all_pairs` keeps.
     """
 
     def __init__(
-        self, embeddings: Scores, labels: Indices, most_pairs: int, more_fars: Iterable[float]
+        self,
+        embeddings: Scores,
+        labels: Indices,
+        seen: Mask,
+        most_pairs: int,
+        more_fars: Iterable[float],
     ) -> None:
         # By identity, so that the genuine pairs lie beside the diagonal.
         self._order = np.argsort(labels, kind="stable")
         self._embeddings = np.ascontiguousarray(embeddings[self._order])
         self._labels = labels[self._order]
+        self._unseen = ~seen[self._order]
         self._histogram, self._genuine = self._first_pass()
         self._impostors = int(self._histogram.sum())
         above = _counts_above(self._histogram)
@@ -55,7 +62,10 @@ class BlockwisePairs:
         for top in range(0, len(self._labels), _ROWS):
             rows = self._embeddings[top : top + _ROWS]
             for left in range(top, len(self._labels), _COLUMNS):
-                yield rows @ self._embeddings[left : left + _COLUMNS].T, top, left
+                tile = rows @ self._embeddings[left : left + _COLUMNS].T
+                tile[self._unseen[top : top + _ROWS]] = NO_FACE
+                tile[:, self._unseen[left : left + _COLUMNS]] = NO_FACE
+                yield tile, top, left
 
     def _kinds(self, tile: Scores, top: int, left: int) -> tuple[Mask, Mask] | None:
         """Which are genuine and which are impostor pairs; None where all are impostor pairs."""
@@ -173,6 +183,7 @@ class BlockwisePairs:
                 )
             ]
         )
+        similarity[self._unseen[first] | self._unseen[second]] = NO_FACE
         below = _bins(similarity) < tail_bin
         return similarity[below], first[below], second[below]
 

@@ -90,6 +90,26 @@ def summarize(measured: Measured, *, count: int = REPLICATES, seed: int = 0) -> 
     return Summary(measured, figures, thresholds, protocol, identities, Band(axis, low, high))
 
 
+def rates_at(
+    measured: Measured, threshold: float, *, count: int = REPLICATES, seed: int = 0
+) -> dict[str, Estimate]:
+    """`far` and `tar` when a given threshold decides, with their intervals."""
+    exact, pairs = measured.verification, measured.pairs
+    identities = len(np.unique(pairs.identity[np.concatenate([pairs.first, pairs.second])]))
+    trials = {"far": exact.impostor_pairs, "tar": exact.genuine_pairs}
+    observed = _rates(observed_curves(pairs), threshold)
+    samples = [
+        _rates(curves, threshold) for curves in replicate_curves(pairs, count=count, seed=seed)
+    ]
+    rates = {}
+    for name, total in trials.items():
+        value = float(observed[name][0])
+        drawn = np.concatenate([sample[name] for sample in samples])
+        low, high = share_interval(value, drawn, identities=identities, trials=total)
+        rates[name] = Estimate(value, low, high, total)
+    return rates
+
+
 def tar_change(
     before: Measured, after: Measured, far: float, *, count: int = REPLICATES, seed: int = 0
 ) -> Estimate:
@@ -132,6 +152,12 @@ def _figures(curves: Curves, fars: list[float], axis: Scores) -> dict[str, Score
         figures[f"tar_at_far_{limit:g}"], reached = _at_far(limit, far, tar)
         figures[f"threshold_{limit:g}"] = thresholds[reached]
     return figures
+
+
+def _rates(curves: Curves, threshold: float) -> dict[str, Scores]:
+    far, tar = curves.rates()
+    place = int(np.searchsorted(-curves.thresholds, -threshold, side="right"))
+    return {"far": far[place], "tar": tar[place]}
 
 
 def _at_far(limit: float, far: Scores, tar: Scores) -> tuple[Scores, np.ndarray]:

@@ -30,11 +30,16 @@ class Batch:
 
 
 def embed_files(
-    recognizer: Recognizer, paths: Sequence[Path], progress: Progress | None = None
+    recognizer: Recognizer,
+    paths: Sequence[Path],
+    progress: Progress | None = None,
+    *,
+    normalize: bool | None = None,
 ) -> Iterator[Batch]:
     """Embed the best face of each file, `batch_size` files at a time, in order.
 
-    `progress` is told how many files are done, and of how many.
+    `progress` is told how many files are done, and of how many. `normalize` gives embeddings unit
+    length; None: as configured.
     """
     remaining = iter(paths)
     done = 0
@@ -48,7 +53,8 @@ def embed_files(
                     crops.append(outcome)
                 else:
                     failures.append(str(outcome))
-            yield Batch(batch_paths, crops, recognizer.embed_crops(crops), failures)
+            embeddings = recognizer.embed_crops(crops, normalize=normalize)
+            yield Batch(batch_paths, crops, embeddings, failures)
             done += len(chunk)
             if progress:
                 progress(done, len(paths))

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+NO_THRESHOLD = "not calibrated: no one is named"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crop:
@@ -70,6 +72,7 @@ class Recognizer:
         model = load_model(config.checkpoint_path, device)
         if config.image_size not in (None, model.card.preprocessing.image_size):
             model = resized(model, config.image_size)
+        _warn_of_alignment(model.card.preprocessing.alignment, config.detector.plugin)
         detector = registry.load("detector", config.detector.plugin).make_from(
             config.detector.options, config_dir=config.config_dir, device=device.type
         )
@@ -117,7 +120,15 @@ class Recognizer:
         crops = [self.best_crop(image_a), self.best_crop(image_b)]
         first, second = self.embed_crops(crops, normalize=True)
         similarity = float(np.clip(first @ second, -1, 1))
-        return Decision(similarity, threshold, similarity >= threshold, origin)
+        calibration = self.model.card.calibration
+        known = calibration.probability if calibration else None
+        return Decision(
+            similarity,
+            threshold,
+            similarity >= threshold,
+            origin,
+            known.of(similarity) if known else None,
+        )
 
     def enrol(
         self,
@@ -137,22 +148,31 @@ class Recognizer:
         return self.enrol_crops(identity, crops, self.embed_crops(crops), metadata=metadata)
 
     def search(
-        self, image: ImageSource, *, top_k: int = 5, min_similarity: float = -1.0
+        self,
+        image: ImageSource,
+        *,
+        top_k: int = 5,
+        min_similarity: float = -1.0,
+        threshold: float | None = None,
     ) -> list[FaceMatches]:
-        """For every face of a photo, the most similar enrolled identities, best first.
+        """For every face of a photo, the most similar enrolled identities, best first, and who of
+        them it is.
 
-        Raises `ImageError` when there is no face in it.
+        The threshold of that decision is the one given, else the configured, else the calibrated
+        one for a gallery of this size; without any, no one is named. Raises `ImageError` when
+        there is no face in the photo.
         """
         if top_k < 1:
             raise RequestError(f"top_k is {top_k}: must be at least 1")
         crops = self._crops(image)
         if not crops:
             raise ImageError(f"{name_of(image)}: no face found")
+        decisive = self.known_threshold(threshold, gallery=self.store.count())
         found = self.store.search(
             self.embed_crops(crops), top_k=top_k, min_similarity=min_similarity
         )
         results = [
-            FaceMatches(crop.face, tuple(matches))
+            FaceMatches(crop.face, tuple(matches), *(decisive or (None, NO_THRESHOLD)))
             for crop, matches in zip(crops, found, strict=True)
         ]
         self.registry.notify("after_search", results=results)
@@ -165,7 +185,27 @@ class Recognizer:
         return receipt
 
     def threshold(self, given: float | None = None) -> tuple[float, str]:
-        """The threshold to decide with and where it comes from."""
+        """The threshold to decide about two faces with and where it comes from.
+
+        Raises `RequestError` when there is none.
+        """
+        known = self.known_threshold(given)
+        if known is None:
+            raise RequestError(
+                f"{self.config.checkpoint_path} has no calibrated threshold: give one "
+                "(--threshold), set threshold in the configuration, or find one with "
+                "`facenet calibrate`"
+            )
+        return known
+
+    def known_threshold(
+        self, given: float | None = None, *, gallery: int = 1
+    ) -> tuple[float, str] | None:
+        """The threshold for a comparison with each of `gallery` identities and where it comes from:
+        given, configured, or calibrated; None when there is none.
+
+        Raises `RequestError` for a given one outside of -1..1.
+        """
         calibration = self.model.card.calibration
         if given is not None:
             if not -1 <= given <= 1:
@@ -173,12 +213,7 @@ class Recognizer:
             return given, "given"
         if self.config.threshold is not None:
             return self.config.threshold, "configured"
-        if calibration is not None:
-            return calibration.threshold, f"calibrated: {calibration}"
-        raise RequestError(
-            f"{self.config.checkpoint_path} has no calibrated threshold: give one (--threshold), "
-            "or set threshold in the configuration"
-        )
+        return calibration.for_gallery(gallery) if calibration else None
 
     def best_crop(self, image: ImageSource) -> Crop:
         """The aligned best face of an image; raises `ImageError` when it has none."""
@@ -244,3 +279,13 @@ class Recognizer:
             pixels = crop_face(image, face.box, self.model.card.preprocessing.image_size)
             crops.append(Crop(face, pixels, hashlib.sha256(pixels.tobytes()).hexdigest()))
         return crops
+
+
+def _warn_of_alignment(alignment: str, detector: str) -> None:
+    if alignment != "none":
+        logger.warning(
+            "this model wants alignment %r; detector %s gives boxes, and the centre square of the "
+            "box is used: figures are lower than the model's own",
+            alignment,
+            detector,
+        )

@@ -6,15 +6,26 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
 from facenet.config import TrainConfig
 from facenet.data import FaceDataset, IdentityFolder, Sample, open_folder, validation_samples
 from facenet.errors import ModelError
-from facenet.evaluation import FARS, Summary, Verification, measure_all_pairs, summarize
+from facenet.evaluation import (
+    FARS,
+    Embedded,
+    Figures,
+    IdentificationResult,
+    Summary,
+    Verification,
+    VerificationResult,
+    all_pairs_result,
+    halves,
+    identification_result,
+)
 from facenet.models import (
     EmbeddingModel,
     ModelCard,
@@ -25,28 +36,34 @@ from facenet.models import (
     resolve_device,
 )
 
-if TYPE_CHECKING:
-    from facenet.types import Vector
-
 _DEVICES = {"gpu": "cuda"}
 """Lightning's names of accelerators that are not torch's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """Figures over all pairs of the validation images, and what they were computed from.
+    """What was measured of a model on the validation images, `samples`: all their pairs, and
+    searches with half of each person's images among templates of the other half."""
 
-    `embeddings` is (N, D) float32 of unit length, in the order of `samples`.
-    """
-
-    summary: Summary
+    card: ModelCard
+    pairs: VerificationResult
+    searches: IdentificationResult
     samples: tuple[Sample, ...]
-    embeddings: Vector
+
+    @property
+    def summary(self) -> Summary:
+        """The figures of verification, with intervals."""
+        return self.pairs.summary
 
     @property
     def verification(self) -> Verification:
-        """The figures alone, without intervals."""
+        """The figures of verification alone."""
         return self.summary.measured.verification
+
+    @property
+    def figures(self) -> Figures:
+        """All figures by name."""
+        return self.pairs.figures | self.searches.figures
 
 
 def evaluate(config: TrainConfig, checkpoint: str | Path) -> Evaluation:
@@ -76,8 +93,18 @@ def evaluate_model(
     embeddings = torch.cat(
         [torch.from_numpy(model.embed(images.permute(0, 2, 3, 1).numpy())) for images, _ in loader]
     ).numpy()
-    measured = measure_all_pairs(embeddings, dataset.labels, more_fars=calibration_fars(max(FARS)))
-    return Evaluation(summarize(measured), tuple(dataset.samples), embeddings)
+    data = Embedded(
+        [sample.path for sample in dataset.samples],
+        [sample.identity for sample in dataset.samples],
+        embeddings,
+        np.ones(len(embeddings), bool),
+    )
+    return Evaluation(
+        model.card,
+        all_pairs_result(data, more_fars=calibration_fars(max(FARS))),
+        identification_result(*halves(data)),
+        tuple(dataset.samples),
+    )
 
 
 def _refuse_another_network(config: TrainConfig, card: ModelCard, path: Path) -> None:

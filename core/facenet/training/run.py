@@ -127,7 +127,7 @@ def _measured_bundle(
     people = evaluation.summary.identities
     details = {
         "measured_on": f"{people} people of {config.data.root.name} whom training never saw",
-        "metrics": evaluation.summary.figures,
+        "metrics": evaluation.figures,
         "calibration": _calibration(evaluation, config.data.root),
     }
     model.card = model.card.model_copy(update=details)

@@ -1,0 +1,51 @@
+"""Whole data sets through the whole pipeline: detector, alignment, model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from facenet.errors import DataError
+from facenet.evaluation import Embedded, PairsFile
+from facenet.imaging import image_files
+from facenet.recognition.bulk import Progress, embed_files
+from facenet.recognition.recognizer import Recognizer
+
+
+def embed_identities(
+    recognizer: Recognizer, root: Path, progress: Progress | None = None
+) -> tuple[Embedded, list[str]]:
+    """The best face of every image of `root/<identity>/`, and one line for each image in which
+    none was found or that cannot be decoded; such images are kept, as not found.
+
+    Raises `DataError` when the folder is missing or holds no images.
+    """
+    paths = [path for path in image_files(root) if path.parent != root]
+    if not paths:
+        raise DataError(f"{root}: no images in it; expected {root}/<identity>/<image>.jpg")
+    people = [path.relative_to(root).parts[0] for path in paths]
+    return _embedded(recognizer, paths, people, progress)
+
+
+def embed_pairs(
+    recognizer: Recognizer, pairs: PairsFile, folder: Path, progress: Progress | None = None
+) -> tuple[Embedded, list[str]]:
+    """The images of a pairs file, in its order; as `embed_identities`."""
+    people = [name for name, _ in pairs.images]
+    return _embedded(recognizer, pairs.files_in(folder), people, progress)
+
+
+def _embedded(
+    recognizer: Recognizer, paths: Sequence[Path], people: list[str], progress: Progress | None
+) -> tuple[Embedded, list[str]]:
+    places = {path: place for place, path in enumerate(paths)}
+    embeddings = np.zeros((len(paths), recognizer.model.embedding_dim), np.float32)
+    found = np.zeros(len(paths), bool)
+    failures: list[str] = []
+    for batch in embed_files(recognizer, paths, progress, normalize=True):
+        rows = [places[path] for path in batch.paths]
+        embeddings[rows], found[rows] = batch.embeddings, True
+        failures += batch.failures
+    return Embedded(paths, people, embeddings, found), failures
