@@ -44,7 +44,9 @@ def assert_equal_figures(one: Measured, other: Measured) -> None:
 
 
 @settings(deadline=None, max_examples=25)
-@given(st.integers(60, 200), st.integers(3, 40), st.sampled_from([0.3, 1.0, 4.0]), st.integers(0, 9))
+@given(
+    st.integers(60, 200), st.integers(3, 40), st.sampled_from([0.3, 1.0, 4.0]), st.integers(0, 9)
+)
 def test_blocks_give_the_figures_of_all_pairs_at_once(images, people, noise, seed) -> None:
     data = faces(images, people, noise, seed)
     whole = measure_all_pairs(*data, more_fars=[0.03], most_pairs=KEPT_ONE_BY_ONE)

@@ -77,7 +77,7 @@ def test_a_folder_of_ones_own(facenet, faces: Path, tmp_path: Path) -> None:
     ran = facenet("demo", "--data", faces, "--output", tmp_path / "out", "--epochs", 1, "--json")
     assert ran.code == 0, ran.err
     assert not (tmp_path / "out" / "faces").exists()
-    assert 0 <= ran.json()["rank_1"] <= ran.json()["rank_3"] <= 1
+    assert 0 <= ran.json()["searches"]["rank_1"] <= ran.json()["searches"]["rank_3"] <= 1
 
 
 def test_too_few_identities_are_refused(facenet, faces: Path, tmp_path: Path) -> None:

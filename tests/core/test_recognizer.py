@@ -61,6 +61,36 @@ def test_no_threshold_is_invented(trained: Path, photo: Path) -> None:
     assert uncalibrated.verify(photo, photo, threshold=0.1).match
 
 
+def test_a_search_names_no_one_without_a_threshold(trained: Path, photo: Path) -> None:
+    checkpoint = next((trained / "checkpoints").glob("epoch*.ckpt"))
+    uncalibrated = recognizer_of(trained, checkpoint_path=str(checkpoint))
+    uncalibrated.enrol("a", [photo])
+    [found] = uncalibrated.search(photo)
+    assert [match.identity for match in found.matches] == ["a"]
+    assert (found.identity, found.threshold) == (None, None)
+    assert found.threshold_origin == "not calibrated: no one is named"
+    [named] = uncalibrated.search(photo, threshold=0.9)
+    assert (named.identity, named.threshold_origin) == ("a", "given")
+
+
+def test_a_search_decides_with_a_threshold_for_the_size_of_its_gallery(
+    recognizer: Recognizer, faces: Path
+) -> None:
+    calibration = recognizer.model.card.calibration
+    photos = [faces / f"id-{number:03}" / "000.jpg" for number in range(5)]
+    recognizer.enrol("0", photos[:1])
+    [alone] = recognizer.search(photos[0])
+    assert alone.threshold == calibration.threshold
+    assert alone.identity == "0"
+    for number in range(1, 5):
+        recognizer.enrol(str(number), [photos[number]])
+    [among_five] = recognizer.search(photos[0])
+    # FAR 0.1 / 5 = 0.02: the strictest FAR of the curve that is at most that.
+    expected = next(value for far, value in calibration.curve if far <= 0.02)
+    assert among_five.threshold == expected > alone.threshold
+    assert among_five.threshold_origin.startswith("calibrated: FAR 0.1 over a gallery of 5")
+
+
 def test_boxes_are_in_pixels_of_the_photo(recognizer: Recognizer, photo: Path, tmp_path) -> None:
     large = tmp_path / "large.jpg"
     Image.open(photo).resize((640, 480)).save(large)
@@ -162,10 +192,10 @@ def test_another_input_size_is_another_space_without_a_threshold(trained: Path, 
 
 def test_a_network_of_one_size_refuses_another(trained: Path, tmp_path: Path) -> None:
     from facenet.models import (
-        EmbeddingModel,
         ModelCard,
         NetworkSpec,
         Preprocessing,
+        TorchModel,
         build_network,
         resized,
     )
@@ -174,7 +204,7 @@ def test_a_network_of_one_size_refuses_another(trained: Path, tmp_path: Path) ->
         NetworkSpec(backbone="vit_b_32", embedding_dim=8), image_size=64
     )
     preprocessing = Preprocessing(image_size=64, mean=backbone.mean, std=backbone.std)
-    model = EmbeddingModel(network, ModelCard(space="0", network=spec, preprocessing=preprocessing))
+    model = TorchModel(network, ModelCard(space="0", network=spec, preprocessing=preprocessing))
     with pytest.raises(ModelError, match="image_size 96: this torchvision/vit_b_32 does not take"):
         resized(model, 96)
 

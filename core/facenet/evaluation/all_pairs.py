@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +18,24 @@ MOST_PAIRS = 2**20
 """Up to so many pairs are kept one by one; of more, the most similar ones and a random share."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Measured:
-    """Exact figures, and the pairs behind them: all, or a weighted sample of very many."""
+    """Exact figures, and the pairs behind them: all, or a weighted sample of very many, which is
+    taken when it is first asked for."""
 
     verification: Verification
-    pairs: ScoredPairs
+    _draw_pairs: Callable[[], ScoredPairs] = field(repr=False)
+
+    @cached_property
+    def pairs(self) -> ScoredPairs:
+        """The pairs by which intervals and histograms are made."""
+        return self._draw_pairs()
 
 
 def measure_pairs(pairs: ScoredPairs, *, more_fars: Iterable[float] = ()) -> Measured:
     """The figures of listed pairs; raises `DataError` as `verification` does."""
     exact = verification(pairs.similarity, pairs.genuine, more_fars=more_fars)
-    return Measured(exact, pairs)
+    return Measured(exact, lambda: pairs)
 
 
 def measure_all_pairs(
@@ -60,5 +67,5 @@ def measure_all_pairs(
         return measure_pairs(ScoredPairs(similarity, first, second, labels), more_fars=more_fars)
     if not np.allclose(np.linalg.norm(vectors[seen], axis=1), 1, atol=1e-3):
         raise DataError("embeddings must have unit length")
-    pairs = BlockwisePairs(vectors, labels, seen, most_pairs, more_fars)
-    return Measured(pairs.verification, pairs.sample)
+    blocks = BlockwisePairs(vectors, labels, seen)
+    return Measured(blocks.verification(more_fars), lambda: blocks.sample(most_pairs))

@@ -32,19 +32,9 @@ Found = tuple[Scores, Indices, Indices]
 
 class BlockwisePairs:
     """All pairs of (N, D) float32 `embeddings` of unit length, with (N,) int `labels`; those of
-    images that were not `seen`, (N,) bool, have the similarity `NO_FACE`.
+    images that were not `seen`, (N,) bool, have the similarity `NO_FACE`."""
 
-    `verification` has the exact figures, `sample` the pairs that `measure_all_pairs` keeps.
-    """
-
-    def __init__(
-        self,
-        embeddings: Scores,
-        labels: Indices,
-        seen: Mask,
-        most_pairs: int,
-        more_fars: Iterable[float],
-    ) -> None:
+    def __init__(self, embeddings: Scores, labels: Indices, seen: Mask) -> None:
         # By identity, so that the genuine pairs lie beside the diagonal.
         self._order = np.argsort(labels, kind="stable")
         self._embeddings = np.ascontiguousarray(embeddings[self._order])
@@ -52,10 +42,8 @@ class BlockwisePairs:
         self._unseen = ~seen[self._order]
         self._histogram, self._genuine = self._first_pass()
         self._impostors = int(self._histogram.sum())
-        above = _counts_above(self._histogram)
-        tail_bin = int(np.argmax(above <= most_pairs // 2))
-        self.verification, tail = self._second_pass(above, tail_bin, more_fars)
-        self.sample = self._sample(tail, tail_bin, most_pairs)
+        self._above = _counts_above(self._histogram)
+        """For each bin, how many impostor pairs are in higher ones."""
 
     def _tiles(self) -> Iterator[tuple[Scores, int, int]]:
         """The upper triangle: similarities, index of their first row, of their first column."""
@@ -89,17 +77,14 @@ class BlockwisePairs:
             histogram += np.bincount(_bins(impostors).reshape(-1), minlength=BINS)
         return histogram, _joined(genuine)
 
-    def _second_pass(
-        self, above: Indices, tail_bin: int, more_fars: Iterable[float]
-    ) -> tuple[Verification, Found]:
-        """The figures, and the impostor pairs in bins from `tail_bin` on.
-
-        `above` says for each bin how many impostor pairs are in higher ones.
-        """
+    def verification(self, more_fars: Iterable[float] = ()) -> Verification:
+        """The exact figures: the second pass."""
         scores, repeats = np.unique(self._genuine[0], return_counts=True)
         ranks = allowed_errors(self._impostors, more_fars)
         bin_of = {
-            far: int(np.argmax(above <= rank)) for far, rank in ranks.items() if rank is not None
+            far: int(np.argmax(self._above <= rank))
+            for far, rank in ranks.items()
+            if rank is not None
         }
         is_open = np.zeros(BINS, bool)
         is_open[_bins(scores)] = True
@@ -108,16 +93,12 @@ class BlockwisePairs:
         less, not_greater = (np.zeros(len(scores) + 1, np.int64) for _ in range(2))
         members = np.unique(list(bin_of.values()))
         inside: dict[int, list[Scores]] = {int(number): [] for number in members}
-        tail: list[Found] = []
         for tile, top, left in self._tiles():
             kinds = self._kinds(tile, top, left)
             numbers = _bins(tile)
             looked_at = is_open[numbers]
-            in_tail = numbers >= tail_bin
             if kinds is not None:
                 looked_at &= kinds[1]
-                in_tail &= kinds[1]
-            tail.append(_found(tile, in_tail, top, left))
             values, numbers = tile[looked_at], numbers[looked_at]
             less += _places(np.searchsorted(scores, values, "left"), len(less))
             not_greater += _places(np.searchsorted(scores, values, "right"), len(less))
@@ -129,7 +110,7 @@ class BlockwisePairs:
         first_refused = {
             far: None
             if rank is None
-            else np.sort(np.concatenate(inside[bin_of[far]]))[::-1][rank - above[bin_of[far]]]
+            else np.sort(np.concatenate(inside[bin_of[far]]))[::-1][rank - self._above[bin_of[far]]]
             for far, rank in ranks.items()
         }
         # Impostor pairs in higher bins that were not looked at, and those that were.
@@ -138,36 +119,46 @@ class BlockwisePairs:
         not_less = closed + _counts_above(not_greater)[:-1]
         # Two points of the curve for each genuine score, highest first: just above it, and at it.
         falling, accepted = scores[::-1], np.cumsum(repeats[::-1])
-        figures = from_counts(
+        return from_counts(
             np.append(_alternate(np.nextafter(falling, np.float32(2)), falling), np.float32(-2)),
             np.append(_alternate(accepted - repeats[::-1], accepted), accepted[-1]),
             np.append(_alternate(greater[::-1], not_less[::-1]), self._impostors),
             first_refused,
         )
-        return figures, _joined(tail)
 
-    def _sample(self, tail: Found, tail_bin: int, most_pairs: int) -> ScoredPairs:
+    def sample(self, most_pairs: int) -> ScoredPairs:
+        """A weighted sample of the pairs, as `measure_all_pairs` describes it."""
         random = np.random.default_rng(0)
-        genuine = self._genuine
-        chosen = np.arange(len(genuine[0]))
+        chosen = np.arange(len(self._genuine[0]))
         if len(chosen) > most_pairs:
             chosen = random.choice(len(chosen), most_pairs, replace=False)
+        similarity, first, second = self._genuine
+        tail_bin = int(np.argmax(self._above <= most_pairs // 2))
+        tail = self._impostors_from(tail_bin)
         bulk = self._random_impostors(random, most_pairs // 2, tail_bin)
-        parts: list[tuple[Found, int]] = [
-            ((genuine[0][chosen], genuine[1][chosen], genuine[2][chosen]), len(genuine[0])),
-            (tail, len(tail[0])),
-            (bulk, self._impostors - len(tail[0])),
+        counts = [len(similarity), len(tail[0]), self._impostors - len(tail[0])]
+        parts = [(similarity[chosen], first[chosen], second[chosen]), tail, bulk]
+        weights = [
+            np.full(len(part[0]), count / max(1, len(part[0])))
+            for part, count in zip(parts, counts, strict=True)
         ]
-        similarity, first, second = _joined([part for part, _ in parts])
+        similarity, first, second = _joined(parts)
         return ScoredPairs(
             similarity,
             self._order[first],
             self._order[second],
             self._labels[np.argsort(self._order)],
-            np.concatenate(
-                [np.full(len(part[0]), total / max(1, len(part[0]))) for part, total in parts]
-            ),
+            np.concatenate(weights),
         )
+
+    def _impostors_from(self, lowest_bin: int) -> Found:
+        """All impostor pairs in bins from `lowest_bin` on."""
+        found = []
+        for tile, top, left in self._tiles():
+            kinds = self._kinds(tile, top, left)
+            chosen = _bins(tile) >= lowest_bin
+            found.append(_found(tile, chosen if kinds is None else chosen & kinds[1], top, left))
+        return _joined(found)
 
     def _random_impostors(self, random: np.random.Generator, draws: int, tail_bin: int) -> Found:
         """Up to `draws` random impostor pairs in bins below `tail_bin`."""
