@@ -28,7 +28,7 @@ from torchvision.transforms import v2
 
 from facenet.config import TrainConfig, load_config
 from facenet.data import FaceDataModule, IdentityFolder, open_folder
-from facenet.demo.faces import write_faces
+from facenet.drawn_faces import write_faces
 from facenet.training.module import TripletModule
 
 ROUNDS = 7

@@ -13,7 +13,7 @@ import pytest
 
 from facenet.cli import main
 from facenet.config import TrainConfig, parse_config
-from facenet.demo.faces import write_faces
+from facenet.drawn_faces import write_faces
 
 # Tests must not differ with what the person who runs them has set.
 for name in [name for name in os.environ if name.startswith(("FACENET_", "PG"))]:

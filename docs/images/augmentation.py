@@ -13,7 +13,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 from torchvision.utils import make_grid
 
 from facenet.data import Augmentation
-from facenet.demo.faces import draw_face
+from facenet.drawn_faces import draw_face
 
 ROWS = [[name] for name in ("flip", "color", "crop", "rotation", "blur", "jpeg")]
 ROWS += [["flip", "color", "crop"]]

@@ -12,7 +12,7 @@ from torchvision.transforms.v2 import functional as kernels
 
 from facenet.config.train import Augmentation as Name
 from facenet.data import Augmentation, changes
-from facenet.demo.faces import draw_face
+from facenet.drawn_faces import draw_face
 
 NAMES = get_args(Name)
 SIZE = 48

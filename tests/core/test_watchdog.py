@@ -12,7 +12,7 @@ import pytest
 
 from facenet import train
 from facenet.config import TrainConfig, parse_config
-from facenet.demo.faces import write_faces
+from facenet.drawn_faces import write_faces
 from facenet.errors import TrainingError
 from facenet.training.figures import Figures
 from facenet.training.watchdog import PATIENCE, Watchdog

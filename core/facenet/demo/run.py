@@ -16,7 +16,7 @@ import yaml
 
 from facenet.config import InferenceConfig, TrainConfig, dump_config, load_config, parse_config
 from facenet.data import IdentityFolder, Sample, scan_folder
-from facenet.demo.faces import write_faces
+from facenet.drawn_faces import write_faces
 from facenet.errors import DataError
 from facenet.evaluation import rank_k_accuracy
 from facenet.models import load_model

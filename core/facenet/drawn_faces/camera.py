@@ -7,9 +7,9 @@ from math import cos, pi, sin
 import numpy as np
 from PIL import Image, ImageFilter
 
-from facenet.demo.faces.canvas import Pose, to_picture, to_pixels
-from facenet.demo.faces.geometry import Array, bump, step
-from facenet.demo.faces.traits import Traits, Variation
+from facenet.drawn_faces.canvas import Pose, to_picture, to_pixels
+from facenet.drawn_faces.geometry import Array, bump, step
+from facenet.drawn_faces.traits import Traits, Variation
 
 
 def photograph(person: Array, cover: Array, t: Traits, v: Variation, pose: Pose) -> Image.Image:

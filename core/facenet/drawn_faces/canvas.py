@@ -7,8 +7,8 @@ from math import cos, sin
 import numpy as np
 from PIL import Image, ImageDraw
 
-from facenet.demo.faces.geometry import Array
-from facenet.demo.faces.traits import Traits, Variation
+from facenet.drawn_faces.geometry import Array
+from facenet.drawn_faces.traits import Traits, Variation
 
 _SUPERSAMPLING = 3
 _HEAD = (0.84, 1.14, 0.70)  # half axes of the ellipsoid that carries the features

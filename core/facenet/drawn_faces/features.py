@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from facenet.demo.faces.canvas import Easel
-from facenet.demo.faces.geometry import RING, Array, between, path, spline
+from facenet.drawn_faces.canvas import Easel
+from facenet.drawn_faces.geometry import RING, Array, between, path, spline
 
 _WHITE, _BLACK = np.array([0.97, 0.96, 0.94]), np.array([0.09, 0.06, 0.06])
 _ACROSS = np.linspace(-1, 1, 15)

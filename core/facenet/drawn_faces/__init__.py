@@ -21,10 +21,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from facenet.demo.faces.camera import photograph
-from facenet.demo.faces.canvas import Pose
-from facenet.demo.faces.portrait import draw_portrait
-from facenet.demo.faces.traits import choose_traits, choose_variation
+from facenet.drawn_faces.camera import photograph
+from facenet.drawn_faces.canvas import Pose
+from facenet.drawn_faces.portrait import draw_portrait
+from facenet.drawn_faces.traits import choose_traits, choose_variation
 
 __all__ = ["draw_face", "write_faces"]
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facenet.demo.faces.geometry import Array
+from facenet.drawn_faces.geometry import Array
 
 
 def _palette(colours: str) -> Array:

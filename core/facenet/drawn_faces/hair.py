@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from facenet.demo.faces.canvas import Easel
-from facenet.demo.faces.geometry import RING, Array, mirrored, path, spline, step
-from facenet.demo.faces.traits import Traits
+from facenet.drawn_faces.canvas import Easel
+from facenet.drawn_faces.geometry import RING, Array, mirrored, path, spline, step
+from facenet.drawn_faces.traits import Traits
 
 
 def draw_back_hair(easel: Easel) -> None:

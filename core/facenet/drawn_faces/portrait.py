@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from facenet.demo.faces.canvas import Easel, Pose
-from facenet.demo.faces.features import draw_brow, draw_eye, draw_glasses, draw_mouth, draw_nose
-from facenet.demo.faces.geometry import RING, Array, bump, mirrored, path, spline, step
-from facenet.demo.faces.hair import draw_back_hair, draw_front_hair
-from facenet.demo.faces.traits import Traits, Variation
+from facenet.drawn_faces.canvas import Easel, Pose
+from facenet.drawn_faces.features import draw_brow, draw_eye, draw_glasses, draw_mouth, draw_nose
+from facenet.drawn_faces.geometry import RING, Array, bump, mirrored, path, spline, step
+from facenet.drawn_faces.hair import draw_back_hair, draw_front_hair
+from facenet.drawn_faces.traits import Traits, Variation
 
 
 def draw_portrait(t: Traits, v: Variation, pose: Pose, size: int) -> tuple[Array, Array]:

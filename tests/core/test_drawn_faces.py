@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import facenet
-from facenet.demo.faces import draw_face, write_faces
+from facenet.drawn_faces import draw_face, write_faces
 
 
 def _pixels(identity: int, sample: int, *, seed: int = 0) -> NDArray[np.float64]:
@@ -27,7 +27,7 @@ def _tree(root: Path) -> dict[str, bytes]:
 def test_the_same_arguments_give_the_same_pixels_in_another_process() -> None:
     digest = hashlib.sha256(draw_face(3, 5, seed=7).tobytes()).hexdigest()
     script = (
-        "import hashlib; from facenet.demo.faces import draw_face; "
+        "import hashlib; from facenet.drawn_faces import draw_face; "
         "print(hashlib.sha256(draw_face(3, 5, seed=7).tobytes()).hexdigest(), end='')"
     )
     search_path = str(Path(facenet.__file__).parents[1])
