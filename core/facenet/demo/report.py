@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import io
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
-from PIL import Image
 
 from facenet.demo.run import DemoResult, Probe
-from facenet.evaluation.figures import (
-    GENUINE,
-    IMPOSTOR,
-    NEUTRAL,
-    histogram_figure,
-    new_figure,
-    roc_figure,
-    to_svg,
-)
+from facenet.evaluation.figures import histogram_figure, roc_figure
+from facenet.evaluation.page import data_address, render, to_svg, write_files
+from facenet.evaluation.style import GENUINE, IMPOSTOR, dress, new_figure, styled
 from facenet.imaging import crop_face, decode, whole_image_box
 
 PANELS = 8
@@ -32,29 +21,24 @@ THUMBNAIL = 96
 
 def write_report(result: DemoResult, rows: list[tuple[str, str]], path: Path) -> None:
     """Write the page; `rows` is the table of figures as (name, value)."""
-    pairs = result.evaluation.summary.measured.pairs
-    point = result.evaluation.verification.decision_point()
-    template = resources.files("facenet.demo").joinpath("report.html.j2").read_text("utf-8")
-    page = Environment(autoescape=True, undefined=StrictUndefined).from_string(template)
-    html = page.render(
+    summary = result.evaluation.summary
+    point = summary.measured.verification.decision_point()
+    histogram = histogram_figure(summary.measured.pairs, point.threshold if point else None)
+    page = render(
+        "facenet.demo/report.html.j2",
         rows=rows,
         figures=[
-            to_svg(training_figure(result.metrics)),
-            to_svg(roc_figure(result.evaluation.verification)),
-            to_svg(
-                histogram_figure(
-                    pairs.similarity, pairs.genuine, point.threshold if point else None
-                )
-            ),
+            to_svg(training_figure(result.metrics), "Training loss, and AUC on unseen identities"),
+            to_svg(roc_figure(summary), "TAR against FAR"),
+            to_svg(histogram, "Similarities of genuine and of impostor pairs"),
         ],
         panels=[_panel(result, probe) for probe in _chosen(result.probes)],
         identities=len(result.enrolled),
     )
-    partial = path.with_suffix(".partial")
-    partial.write_text(html, encoding="utf-8")
-    partial.replace(path)
+    write_files(path.parent, {path.name: page.encode()})
 
 
+@styled
 def training_figure(metrics: Path) -> Figure:
     """Training loss of each logged step, and AUC on unseen identities after each epoch."""
     with metrics.open(encoding="utf-8", newline="") as file:
@@ -67,11 +51,12 @@ def training_figure(metrics: Path) -> Figure:
         points = [(int(row["step"]), float(row[key])) for row in rows if row.get(key)]
         target.plot(*zip(*points, strict=True), color=color, label=label, linewidth=1.5)
         target.set_ylabel(label)
-        target.spines["top"].set_visible(False)
-        target.spines[:].set_color(NEUTRAL)
-        target.tick_params(color=NEUTRAL)
+        if target is not axes:
+            dress(target)
+            target.grid(visible=False)
+            target.spines["right"].set_visible(True)
     axes.set_ylim(bottom=0)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
@@ -101,9 +86,5 @@ def _panel(result: DemoResult, probe: Probe) -> dict[str, Any]:
 
 
 def _thumbnail(path: Path) -> str:
-    """The face as a data: address."""
     image = decode(path)
-    buffer = io.BytesIO()
-    face = crop_face(image, whole_image_box(image), THUMBNAIL)
-    Image.fromarray(face).save(buffer, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_address(crop_face(image, whole_image_box(image), THUMBNAIL))

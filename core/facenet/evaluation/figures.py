@@ -1,78 +1,227 @@
-"""Figures of verification results, as matplotlib figures that suit light and dark pages."""
+"""Figures of verification and identification, for pages light and dark, and for paper.
+
+Each is a matplotlib figure as wide as a column of a paper, without a background of its own.
+`facenet.evaluation.page` makes an <svg>, a PNG and a PDF of it.
+"""
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from facenet.evaluation.pairs import Scores
-from facenet.evaluation.verification import Verification
+from facenet.evaluation.estimate import Estimate
+from facenet.evaluation.identification import Identification
+from facenet.evaluation.pairs import NO_FACE, ScoredPairs, Scores
+from facenet.evaluation.style import GENUINE, IMPOSTOR, NEUTRAL, SIZE, dress, new_figure, styled
+from facenet.evaluation.summary import Summary
+from facenet.evaluation.wording import percent, supported
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-GENUINE, IMPOSTOR, NEUTRAL = "#1b9e77", "#d95f02", "#888888"
-"""Two colours of ColorBrewer's qualitative set Dark2, told apart by colour-blind readers."""
-
-
-def new_figure(title: str, x: str, y: str) -> tuple[Figure, Axes]:
-    """An empty figure, 5 x 3.4 inches, transparent, with grey axes."""
-    figure = Figure(figsize=(5, 3.4), layout="constrained")
-    figure.patch.set_alpha(0)
-    axes = figure.add_subplot(title=title, xlabel=x, ylabel=y)
-    axes.patch.set_alpha(0)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["bottom", "left"]].set_color(NEUTRAL)
-    axes.tick_params(color=NEUTRAL)
-    axes.grid(color=NEUTRAL, alpha=0.2)
-    return figure, axes
+INTERVAL = "95 % interval"
+MOST_IN_MATRIX = 200
+"""Images whose similarities a figure of this width can still show one by one."""
 
 
-def to_svg(figure: Figure) -> str:
-    """An <svg> element to be put into a page; its text is text and takes the page's fonts."""
-    buffer = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
-
-
-def roc_figure(result: Verification) -> Figure:
-    """TAR against FAR, FAR on a logarithmic axis that ends where the data's support does."""
-    figure, axes = new_figure("Receiver operating characteristic", "FAR", "TAR")
+@styled
+def roc_figure(summary: Summary) -> Figure:
+    """TAR against FAR with its interval; FAR is logarithmic and ends where the data does."""
+    result, band = summary.measured.verification, summary.band
+    figure, axes = new_figure(
+        "Receiver operating characteristic", "false accept rate (FAR)", "true accept rate (TAR)"
+    )
     lowest = 1 / result.impostor_pairs
     shown = result.far >= lowest
-    axes.plot(result.far[shown], result.tar[shown], color=GENUINE, linewidth=2)
-    points = [point for point in result.operating_points.values() if point]
-    axes.scatter([p.far for p in points], [p.tar for p in points], color=IMPOSTOR, zorder=3)
-    for point in points:
+    axes.fill_between(
+        band.far, band.low, band.high, color=GENUINE, alpha=0.2, linewidth=0, label=INTERVAL
+    )
+    axes.plot(result.far[shown], result.tar[shown], color=GENUINE)
+    stated = supported(summary.figures, "tar_at_far_")
+    _error_bars(axes, stated)
+    for far, estimate in stated.items():
+        tar = estimate.value or 0.0
+        below = tar > 0.15
         axes.annotate(
-            f"{point.tar:.2f}", (point.far, point.tar), (6, -12), textcoords="offset points"
+            percent(tar),
+            (far, tar),
+            (4, -4 if below else 4),
+            textcoords="offset points",
+            va="top" if below else "bottom",
         )
     chance = np.geomspace(lowest, 1)
     axes.plot(chance, chance, color=NEUTRAL, linestyle=":", label="chance")
     axes.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.02))
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend()
     return figure
 
 
-def histogram_figure(
-    similarity: Scores, genuine: NDArray[np.bool_], threshold: float | None
-) -> Figure:
-    """How similar genuine and impostor pairs are, as densities, with the threshold between."""
-    figure, axes = new_figure("Similarity of pairs", "cosine similarity", "density")
-    bins = np.linspace(float(similarity.min()), 1, 50).tolist()
-    for mask, color, label in (
-        (~genuine, IMPOSTOR, "two people"),
-        (genuine, GENUINE, "one person"),
-    ):
-        axes.hist(similarity[mask], bins, density=True, color=color, alpha=0.6, label=label)
-    if threshold is not None:
-        axes.axvline(threshold, color=NEUTRAL, linestyle="--", label=f"threshold {threshold:.2f}")
-    axes.legend(frameon=False)
+@styled
+def det_figure(summary: Summary) -> Figure:
+    """FNMR = 1 - TAR against FAR, both logarithmic, with the interval and the equal error rate."""
+    result, band = summary.measured.verification, summary.band
+    figure, axes = new_figure(
+        "Detection error tradeoff", "false accept rate (FAR)", "false non-match rate (FNMR)"
+    )
+    lowest = 1 / result.impostor_pairs, 1 / result.genuine_pairs
+    _error_curve(axes, result.far, 1 - result.tar, lowest)
+    floor = axes.get_ylim()[0]
+    axes.fill_between(
+        band.far,
+        np.maximum(1 - band.high, floor),
+        np.maximum(1 - band.low, floor),
+        color=GENUINE,
+        alpha=0.2,
+        linewidth=0,
+        label=INTERVAL,
+    )
+    _error_bars(
+        axes,
+        {
+            far: Estimate(1 - (tar.value or 0.0), _other(tar.high), _other(tar.low), tar.n)
+            for far, tar in supported(summary.figures, "tar_at_far_").items()
+        },
+    )
+    axes.plot([floor, 1], [floor, 1], color=NEUTRAL, linestyle=":")
+    if result.eer > max(lowest):
+        axes.plot(
+            result.eer, result.eer, "D", color=NEUTRAL, label=f"EER {percent(result.eer)}", zorder=3
+        )
+    axes.legend()
     return figure
+
+
+@styled
+def histogram_figure(pairs: ScoredPairs, threshold: float | None) -> Figure:
+    """How similar genuine and impostor pairs are, as densities, with the threshold between: above
+    as they are, below on a logarithmic axis that shows the tails. Pairs in which no face was found
+    have no similarity and are left out."""
+    figure = Figure(figsize=SIZE, layout="constrained", facecolor="none")
+    upper, lower = figure.subplots(2, sharex=True)
+    upper.set_title("Similarity of pairs")
+    lower.set(xlabel="cosine similarity", yscale="log")
+    figure.supylabel("density (below: logarithmic)", fontsize=7.5)
+    seen = pairs.where(pairs.similarity > NO_FACE)
+    lowest, highest = float(seen.similarity.min()), float(seen.similarity.max())
+    bins = np.linspace(lowest - 1e-3, highest + 1e-3, 60)
+    for axes in (upper, lower):
+        dress(axes)
+        for kind, color, label in (
+            (~seen.genuine, IMPOSTOR, "two people"),
+            (seen.genuine, GENUINE, "one person"),
+        ):
+            part = seen.where(kind)
+            if not len(part):
+                continue
+            density, _ = np.histogram(part.similarity, bins, weights=part.weight, density=True)
+            axes.stairs(density, bins, color=color, alpha=0.55, fill=True, label=label)
+            axes.stairs(density, bins, color=color, linewidth=0.8)
+        if threshold is not None:
+            axes.axvline(
+                threshold, color=NEUTRAL, linestyle="--", label=f"threshold {threshold:.2f}"
+            )
+    upper.set_ylim(bottom=0)
+    figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def fits_matrix(pairs: ScoredPairs) -> bool:
+    """Whether these are all pairs of few enough images."""
+    images = len(np.union1d(pairs.first, pairs.second))
+    return images <= MOST_IN_MATRIX and len(pairs) == images * (images - 1) // 2
+
+
+@styled
+def matrix_figure(pairs: ScoredPairs) -> Figure:
+    """The similarity of every image to every other, ordered by identity, each identity framed."""
+    images = np.union1d(pairs.first, pairs.second)
+    order = images[np.argsort(pairs.identity[images], kind="stable")]
+    place = np.zeros(len(pairs.identity), np.int64)
+    place[order] = np.arange(len(order))
+    matrix = np.full((len(order), len(order)), np.nan)
+    similarity = np.where(pairs.similarity > NO_FACE, pairs.similarity, np.nan)
+    for rows, columns in ((pairs.first, pairs.second), (pairs.second, pairs.first)):
+        matrix[place[rows], place[columns]] = similarity
+
+    figure, axes = new_figure("Every image with every other", "image, ordered by identity", "")
+    axes.grid(visible=False)
+    shown = axes.imshow(matrix, cmap="viridis", interpolation="nearest")
+    starts = np.flatnonzero(np.diff(pairs.identity[order], prepend=np.nan))
+    for start, end in zip(starts, np.append(starts[1:], len(order)), strict=True):
+        x, y = np.array([start, end, end, start, start]), np.array([start, start, end, end, start])
+        axes.plot(x - 0.5, y - 0.5, color=IMPOSTOR, linewidth=0.7, clip_on=False)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5, integer=True))
+    bar = figure.colorbar(shown, ax=axes, label="cosine similarity")
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(color=NEUTRAL, labelsize=7)
+    return figure
+
+
+@styled
+def cmc_figure(result: Identification) -> Figure:
+    """The share of searches with the right person among the first 1, 2, 3, ... found."""
+    figure, axes = new_figure(
+        "Cumulative match characteristic", "rank", "right person found by then"
+    )
+    ranks = np.arange(1, len(result.hits) + 1)
+    axes.plot(ranks, result.hits, ".-", color=GENUINE)
+    stated = supported(result.figures, "rank_")
+    _error_bars(
+        axes, {rank: share for rank, share in stated.items() if rank <= len(ranks)}, INTERVAL
+    )
+    lowest = min(float(result.hits[0]), stated[1].low or 0.0)
+    axes.set(xlim=(0.5, len(ranks) + 0.5), ylim=(np.floor(max(lowest - 0.02, 0) * 10) / 10, 1.01))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f} %"))
+    axes.legend(loc="lower right")
+    return figure
+
+
+@styled
+def open_set_figure(result: Identification) -> Figure:
+    """FNIR against FPIR, both logarithmic: people missed, against strangers taken for someone."""
+    figure, axes = new_figure(
+        "Open-set identification",
+        "false positive identification rate (FPIR)",
+        "false negative identification rate (FNIR)",
+    )
+    _error_curve(axes, result.fpir, result.fnir, (1 / result.non_mated, 1 / result.mated))
+    stated = supported(result.figures, "fnir_at_fpir_")
+    _error_bars(axes, stated, INTERVAL)
+    if stated:
+        axes.legend()
+    return figure
+
+
+def _error_curve(axes: Axes, x: Scores, y: Scores, lowest: tuple[float, float]) -> None:
+    """One error rate against another on logarithmic axes that end at half of one error; the
+    curve rests on the lower end where there is none."""
+    floor = lowest[1] / 2
+    shown = x >= lowest[0] * (1 - 1e-9)
+    axes.set(xscale="log", yscale="log", xlim=(lowest[0], 1), ylim=(floor, 1))
+    axes.plot(x[shown], np.maximum(y[shown], floor), color=GENUINE, clip_on=False)
+
+
+def _error_bars(axes: Axes, estimates: Mapping[float, Estimate], label: str = "") -> None:
+    """Estimates and their intervals; keys are places on the x axis. `label` is for the legend."""
+    floor = axes.get_ylim()[0] if axes.get_yscale() == "log" else 0.0
+    for x, estimate in estimates.items():
+        value, low, high = (
+            max(number or 0.0, floor) for number in (estimate.value, estimate.low, estimate.high)
+        )
+        axes.errorbar(
+            x,
+            value,
+            [[value - low], [high - value]],
+            fmt="o",
+            color=IMPOSTOR,
+            capsize=2,
+            label=label,
+        )
+        label = ""  # one entry for all
+
+
+def _other(share: float | None) -> float | None:
+    return None if share is None else 1 - share
