@@ -155,7 +155,7 @@ def test_the_report_is_one_page_with_its_figures(facenet, config, faces, tmp_pat
     page = (output / "index.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert {path.suffix for path in (output / "figures").iterdir()} == {".png", ".pdf"}
-    assert f"report  {output / 'index.html'}" in ran.out
+    assert f"report  {output / 'index.html'}" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,15 @@ def test_the_training_pages_commands_work_in_their_order(workspace: Path) -> Non
     assert (workspace / "artifacts" / "two" / "bundle" / "model.safetensors").is_file()
 
 
+def test_the_evaluation_pages_commands_work(workspace: Path) -> None:
+    train = "facenet train --replace --set data.root=artifacts/demo/faces --set trainer.max_epochs=1"
+    assert shell(train, workspace).returncode == 0
+    for script in blocks(ROOT / "docs" / "evaluation.md", "bash"):
+        ran = shell(script, workspace)
+        assert ran.returncode == 0, script + ran.stdout + ran.stderr
+    assert (workspace / "artifacts" / "report" / "index.html").is_file()
+
+
 def test_the_readmes_python_works(workspace: Path) -> None:
     for code in blocks(ROOT / "README.md", "python"):
         ran = subprocess.run(
@@ -148,6 +157,7 @@ def test_no_code_block_is_in_a_language_that_is_not_tested() -> None:
     tested = {
         "README.md": {"bash", "python"},
         "backbones.md": {"bash", "yaml"},  # tests/core/test_backbones_command.py
+        "evaluation.md": {"bash", "text"},
         "plugins.md": {"python", "toml"},
         "training.md": {"bash"},
     }

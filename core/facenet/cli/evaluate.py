@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from facenet.cli.data_options import PairsSource, data_options, recognizer_of
-from facenet.cli.figures import print_identification, print_slices, print_verification
+from facenet.cli.measurement import (
+    Measurement,
+    print_measurement,
+    print_measurement_json,
+    write_measurement,
+)
 from facenet.cli.options import PATH, config_options, json_option, load_train_config
-from facenet.cli.output import print_json, progress, report_skipped
-from facenet.paths import checked_output_folder
+from facenet.cli.output import progress, report_skipped
 
 if TYPE_CHECKING:
-    from facenet.evaluation import IdentificationResult, Slice, VerificationResult
-    from facenet.models import ModelCard
+    from facenet.evaluation import Slice, Verification
     from facenet.recognition import Recognizer
 
-Threshold = tuple[float, str]
-"""A similarity, and where it comes from."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Measurement:
-    """What was measured, of which model, on what."""
-
-    model: ModelCard
-    data: str
-    root: Path
-    pipeline: str
-    verification: VerificationResult | None
-    identification: IdentificationResult | None
-    failures: Sequence[str]
-    threshold: Threshold | None
+TRAIN, INFERENCE = Path("configs/train.yaml"), Path("configs/inference.yaml")
 
 
 @click.command("evaluate")
@@ -78,33 +64,26 @@ def command(
     if gallery is not None and source.is_given:
         raise click.UsageError("--gallery and --probe exclude --data and --pairs")
     if output is not None:
-        checked_output_folder(output)
+        from facenet.evaluation.report import checked_report_folder
+
+        checked_report_folder(output)
     if gallery is not None and probe is not None:
-        with recognizer_of(config or _INFERENCE, overrides, checkpoint) as recognizer:
+        with recognizer_of(config or INFERENCE, overrides, checkpoint) as recognizer:
             measured = _search(recognizer, gallery, probe)
     elif source.is_given:
-        with recognizer_of(config or _INFERENCE, overrides, checkpoint) as recognizer:
+        with recognizer_of(config or INFERENCE, overrides, checkpoint) as recognizer:
             measured = _verify(recognizer, source)
     elif checkpoint is not None:
-        measured = _held_out(config or _TRAIN, overrides, checkpoint)
+        measured = _held_out(config or TRAIN, overrides, checkpoint)
     else:
         raise click.UsageError("name a --checkpoint, or data: --pairs, --data, or --gallery")
-    found = _slices(measured, attributes) if attributes else []
+    groups = _groups(measured, attributes) if attributes else []
     if output is not None:
-        _report(measured, found, output)
+        write_measurement(measured, groups, output)
     if as_json:
-        print_json(_record(measured, found))
-        return
-    if measured.verification:
-        print_verification(measured.verification.summary)
-    if measured.identification:
-        print_identification(measured.identification.identification)
-    print_slices(found)
-    if output is not None:
-        click.echo(f"report  {output / 'index.html'}")
-
-
-_TRAIN, _INFERENCE = Path("configs/train.yaml"), Path("configs/inference.yaml")
+        print_measurement_json(measured, groups)
+    else:
+        print_measurement(measured, groups)
 
 
 def _held_out(config: Path, overrides: tuple[str, ...], checkpoint: Path) -> Measurement:
@@ -112,34 +91,27 @@ def _held_out(config: Path, overrides: tuple[str, ...], checkpoint: Path) -> Mea
     from facenet.training import evaluate
 
     evaluation = evaluate(loaded, checkpoint)
-    point = evaluation.verification.decision_point()
     return Measurement(
         model=evaluation.card,
         data=f"people held out from {loaded.data.root.name}",
         root=loaded.data.root,
-        pipeline="image files as in training: no detector",
-        verification=evaluation.pairs,
-        identification=evaluation.searches,
+        pipeline="images as in training, no detector",
+        results=[evaluation.pairs, evaluation.searches],
         failures=(),
-        threshold=(point.threshold, f"FAR {point.far:g} on these pairs") if point else None,
+        threshold=_threshold(evaluation.verification),
     )
 
 
 def _verify(recognizer: Recognizer, source: PairsSource) -> Measurement:
     result, failures = source.measure(recognizer)
-    threshold = recognizer.known_threshold()
-    point = result.summary.measured.verification.decision_point()
-    if threshold is None and point is not None:
-        threshold = point.threshold, f"FAR {point.far:g} on these pairs"
     return Measurement(
         model=recognizer.model.card,
         data=source.name,
         root=source.root,
         pipeline=_pipeline(recognizer),
-        verification=result,
-        identification=None,
+        results=[result],
         failures=failures,
-        threshold=threshold,
+        threshold=recognizer.known_threshold() or _threshold(result.summary.measured.verification),
     )
 
 
@@ -158,62 +130,27 @@ def _search(recognizer: Recognizer, gallery: Path, probe: Path) -> Measurement:
         data=f"{probe.name} in {gallery.name}",
         root=probe,
         pipeline=_pipeline(recognizer),
-        verification=None,
-        identification=identification_result(enrolled, probes),
+        results=[identification_result(enrolled, probes)],
         failures=[*failures, *lost],
         threshold=None,
     )
 
 
+def _groups(measured: Measurement, path: Path) -> list[Slice]:
+    from facenet.evaluation import read_attributes, slices
+
+    attributes = read_attributes(path, measured.images)
+    threshold = measured.threshold[0] if measured.threshold else None
+    with progress("measuring groups") as update:
+        return slices(measured.results[0], attributes, threshold, update)
+
+
+def _threshold(found: Verification) -> tuple[float, str] | None:
+    """One that these pairs support, for a model that has none."""
+    point = found.decision_point()
+    return (point.threshold, f"FAR {point.far:g} on these pairs") if point else None
+
+
 def _pipeline(recognizer: Recognizer) -> str:
     alignment = recognizer.model.card.preprocessing.alignment
     return f"detector {recognizer.config.detector.plugin}, alignment {alignment}"
-
-
-def _slices(measured: Measurement, path: Path) -> list[Slice]:
-    from facenet.evaluation import read_attributes, slices
-
-    result = measured.verification or measured.identification
-    assert result is not None, "something was measured"
-    attributes = read_attributes(path, result.data)
-    threshold = measured.threshold[0] if measured.threshold else None
-    with progress("measuring groups") as update:
-        return slices(result, attributes, threshold, update)
-
-
-def _record(measured: Measurement, found: list[Slice]) -> dict[str, object]:
-    """What `--json` prints."""
-    record: dict[str, object] = {
-        "model": measured.model.space,
-        "data": measured.data,
-        "pipeline": measured.pipeline,
-        "failures": measured.failures,
-        "figures": {},
-    }
-    figures: dict[str, object] = {}
-    if measured.verification:
-        summary = measured.verification.summary
-        exact = summary.measured.verification
-        figures |= summary.figures
-        record |= {
-            "genuine_pairs": exact.genuine_pairs,
-            "impostor_pairs": exact.impostor_pairs,
-            "people": summary.identities,
-            "accuracy_protocol": summary.protocol,
-            "best_threshold": exact.best_threshold,
-            "thresholds": {f"{far:g}": value for far, value in summary.thresholds.items()},
-        }
-    if measured.identification:
-        searches = measured.identification.identification
-        figures |= searches.figures
-        record |= {
-            "gallery": searches.gallery,
-            "mated": searches.mated,
-            "non_mated": searches.non_mated,
-            "open_set": searches.open_set,
-        }
-    return record | {"figures": figures, "slices": found}
-
-
-def _report(measured: Measurement, found: list[Slice], folder: Path) -> None:
-    """Write the report's page and figures."""

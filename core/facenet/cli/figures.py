@@ -10,22 +10,12 @@ from facenet.cli.output import print_table
 if TYPE_CHECKING:
     from facenet.evaluation import Estimate, Identification, Slice, Summary
 
-LABELS = {"auc": "ROC AUC", "eer": "EER"}
-
-
-def label(name: str) -> str:
-    """'tar_at_far_0.001' -> 'TAR@FAR=0.001', 'rank_1' -> 'rank-1'."""
-    for prefix, shown in (("tar_at_far_", "TAR@FAR="), ("fnir_at_fpir_", "FNIR@FPIR=")):
-        if name.startswith(prefix):
-            return shown + name.removeprefix(prefix)
-    if name.endswith("_at_threshold"):
-        return name.removesuffix("_at_threshold").upper() + " at threshold"
-    return LABELS.get(name, name.replace("_", "-"))
-
 
 def print_verification(summary: Summary) -> None:
     """Each figure with its interval, and the threshold that reaches it; what the data cannot
     support says so."""
+    from facenet.evaluation.wording import label
+
     exact = summary.measured.verification
     thresholds = {f"tar_at_far_{far:g}": value for far, value in summary.thresholds.items()}
     print_table(
@@ -41,6 +31,8 @@ def print_verification(summary: Summary) -> None:
 
 def print_identification(result: Identification) -> None:
     """Ranks, and what is missed in an open set."""
+    from facenet.evaluation.wording import label
+
     print_table(
         ["figure", "value (95 % interval)"],
         [
@@ -62,6 +54,8 @@ def print_slices(found: Sequence[Slice]) -> None:
 def slice_table(groups: Sequence[Slice]) -> tuple[list[list[str]], list[str]]:
     """The rows of one attribute's groups, and the headings of their figures: those that at least
     one group supports."""
+    from facenet.evaluation.wording import label
+
     names = list(
         dict.fromkeys(
             name

@@ -19,6 +19,7 @@ COMMANDS = (
     "evaluate",
     "calibrate",
     "export",
+    "bundle",
     "populate",
     "embed",
     "verify",
@@ -32,6 +33,8 @@ COMMANDS = (
     "demo",
 )
 """Each is the object `command` of the module of its name in this package."""
+_DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+"""Distributions whose name is not that of the module that they bring."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 
@@ -92,7 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _extra_that_brings(error: ModuleNotFoundError) -> str | None:
     """The extra of our distribution that installs what could not be imported."""
-    missing = (error.name or "").partition(".")[0]
+    module = (error.name or "").partition(".")[0]
+    missing = _DISTRIBUTIONS.get(module, module)
     for requirement in metadata.requires("facenet-kit") or ():
         found = re.match(r"([\w-]+).*extra == ['\"](\w+)['\"]", requirement)
         if found and found[1] == missing and found[2] != "all":
