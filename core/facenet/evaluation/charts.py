@@ -18,6 +18,8 @@ from facenet.evaluation.figures import (
 from facenet.evaluation.identification import Identification
 from facenet.evaluation.summary import Summary
 
+NAMES = ("roc", "det", "similarity", "matrix", "cmc", "open-set")
+
 _ROC = (
     "The share of pairs of one person that is accepted, against the share of pairs of two people "
     "that is. Dots: the rates that are stated in the table."

@@ -90,4 +90,5 @@ def _source(template: str) -> str:
 def _saved(figure: Figure, form: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=form, **options)
+    figure.set_layout_engine("none")  # laid out once: the same in every form
     return buffer.getvalue()

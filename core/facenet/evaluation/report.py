@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facenet.errors import RequestError
-from facenet.evaluation.charts import charts
+from facenet.evaluation.charts import NAMES, charts
 from facenet.evaluation.estimate import Estimate
 from facenet.evaluation.hardest import HardPair, least_similar_images, most_similar_strangers
 from facenet.evaluation.identification import Identification
@@ -25,7 +25,7 @@ from facenet.evaluation.wording import (
 )
 from facenet.paths import checked_output_folder
 
-PAGE = "index.html"
+PAGE, FIGURES = "index.html", "figures"
 MARK = '<meta name="generator" content="facenet">'
 """How a page of ours is told from any other."""
 Row = tuple[str, str]
@@ -76,8 +76,9 @@ def checked_report_folder(folder: Path) -> Path:
 def write_report(report: Report, folder: Path) -> Path:
     """Write index.html, and figures/<name>.png and .pdf; returns the page's path.
 
-    A former report is replaced, and stays whole when this one is interrupted; other files in the
-    folder are left alone. Raises `RequestError` as `checked_report_folder` does.
+    A former report is replaced, figures that this one lacks included, and stays whole when this
+    one is interrupted; other files in the folder are left alone. Raises `RequestError` as
+    `checked_report_folder` does.
     """
     checked_report_folder(folder)
     threshold = report.threshold[0] if report.threshold else None
@@ -92,14 +93,18 @@ def write_report(report: Report, folder: Path) -> Path:
     )
     files = {}
     for chart in drawn:
-        files[f"figures/{chart.name}.png"] = to_png(chart.figure)
-        files[f"figures/{chart.name}.pdf"] = to_pdf(chart.figure)
+        files[f"{FIGURES}/{chart.name}.png"] = to_png(chart.figure)
+        files[f"{FIGURES}/{chart.name}.pdf"] = to_pdf(chart.figure)
+    former = {f"{FIGURES}/{name}.{form}" for name in NAMES for form in ("png", "pdf")}
+    superseded = former - set(files) if (folder / PAGE).exists() else set()
     write_files(folder, files | {PAGE: page.encode()})
+    for name in superseded:
+        (folder / name).unlink(missing_ok=True)
     return folder / PAGE
 
 
 def _is_ours(page: Path) -> bool:
-    return MARK in page.read_text("utf-8", errors="replace")[:1000]
+    return page.is_file() and MARK in page.read_text("utf-8", errors="replace")[:1000]
 
 
 def _reading(report: Report) -> list[str]:

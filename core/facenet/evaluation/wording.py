@@ -32,15 +32,13 @@ def supported(figures: Mapping[str, Estimate], prefix: str) -> dict[float, Estim
 
 
 def percent(share: float) -> str:
-    """0.0005 -> '0.05 %', 0.93124 -> '93.1 %', 0.99987 -> '99.987 %': two digits of what is
-    nearer, 0 or 100."""
+    """0.0005 -> '0.05 %', 0.93124 -> '93.1 %', 0.99987 -> '99.987 %': two digits of the distance
+    to 0 or 100, whichever is nearer. The space does not break."""
     value = 100 * share
     rest = min(value, 100 - value)
-    if rest <= 0:
-        return f"{value:.0f} %"
-    digits = max(0, math.ceil(-math.log10(rest)) + 1)
+    digits = max(0, math.ceil(-math.log10(rest)) + 1) if rest > 0 else 0
     text = f"{value:.{digits}f}"
-    return (text.rstrip("0").rstrip(".") if digits else text) + " %"
+    return (text.rstrip("0").rstrip(".") if digits else text) + "\u00a0%"
 
 
 def in_percent(estimate: Estimate) -> str:
