@@ -8,15 +8,21 @@ from facenet.models.calibration import (
     calibration_of,
 )
 from facenet.models.card import ModelCard, NetworkSpec, OnnxSpec, Preprocessing, Split
+from facenet.models.checking import BundleCheck, check_bundle
 from facenet.models.checkpoint import load_checkpoint
+from facenet.models.description import describe
 from facenet.models.device import resolve_device
+from facenet.models.hub import find_pretrained, publish_bundle
+from facenet.models.licences import checked_licence
 from facenet.models.loading import load_model
 from facenet.models.model import EmbeddingModel
 from facenet.models.network import EmbeddingNetwork, build_network
+from facenet.models.onnx_import import import_onnx
 from facenet.models.onnx_model import OnnxModel
 from facenet.models.torch_model import TorchModel, resized
 
 __all__ = [
+    "BundleCheck",
     "Calibration",
     "EmbeddingModel",
     "EmbeddingNetwork",
@@ -31,9 +37,15 @@ __all__ = [
     "build_network",
     "calibration_fars",
     "calibration_of",
+    "check_bundle",
+    "checked_licence",
+    "describe",
+    "find_pretrained",
+    "import_onnx",
     "load_bundle",
     "load_checkpoint",
     "load_model",
+    "publish_bundle",
     "read_card",
     "resized",
     "resolve_device",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -10,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from facenet.errors import ModelError
-from facenet.models.card import ModelCard, NetworkSpec
+from facenet.models.card import ModelCard, NetworkSpec, parse_card
 from facenet.models.model import EmbeddingModel
 from facenet.models.network import build_network
 from facenet.models.onnx_model import OnnxModel, onnx_space
@@ -24,7 +24,6 @@ from facenet.models.reference import reference_face
 from facenet.models.torch_model import TorchModel
 from facenet.models.weights import embedding_space, load_weights
 from facenet.paths import checked_output_folder
-from facenet.validation import config_error
 
 if TYPE_CHECKING:
     from facenet.types import Vector
@@ -36,7 +35,9 @@ WEIGHTS = (TorchModel.weights_name, OnnxModel.weights_name)
 def save_bundle(model: EmbeddingModel, folder: Path) -> Path:
     """Write a bundle; an existing one is replaced only after the new one is whole.
 
-    Raises `ModelError` when something that is no bundle stands in its place: that is left alone.
+    What was measured and recorded of the model goes with it; the hash of the weights and the
+    embedding of the reference face are found anew. Raises `ModelError` when something that is no
+    bundle stands in its place: that is left alone.
     """
     checked_output_folder(folder)
     if folder.exists() and not _may_be_replaced(folder):
@@ -86,16 +87,18 @@ def read_card(folder: Path) -> ModelCard:
     if not path.is_file():
         raise ModelError(f"{folder}: not a model bundle, {CONFIG} is missing")
     try:
-        return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
-    except (ValidationError, UnicodeDecodeError) as error:
-        if isinstance(error, UnicodeDecodeError):
-            raise ModelError(f"{path}: is not text") from error
-        raise ModelError(str(config_error(error, ModelCard, str(path)))) from error
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of the text or of the JSON
+        raise ModelError(f"{path}: not a model bundle, {CONFIG} is not JSON: {error}") from error
+    return parse_card(values, str(path))
 
 
 def update_card(folder: Path, changes: Mapping[str, Any]) -> ModelCard:
-    """Change what a bundle says of itself, whole or not at all; its weights stay."""
-    card = read_card(folder).model_copy(update=dict(changes))
+    """Change what a bundle says of itself, README.md included; its weights stay.
+
+    Raises `pydantic.ValidationError` for a change that is no field of a card.
+    """
+    card = ModelCard.model_validate({**dict(read_card(folder)), **changes})
     _write_card(card, folder)
     return card
 
@@ -103,8 +106,8 @@ def update_card(folder: Path, changes: Mapping[str, Any]) -> ModelCard:
 def reference_embedding(model: EmbeddingModel) -> Vector:
     """(D,) float32 of unit length: what the model makes of the made-up reference face."""
     face = reference_face(model.card.preprocessing.image_size)
-    embeddings = model.embed(face[None])
-    return embeddings.reshape(-1)
+    embedding: Vector = model.embed(face[None])[0]
+    return embedding
 
 
 def _load_network(
@@ -129,6 +132,7 @@ def _refuse_another_space(folder: Path, card: ModelCard, space: str) -> None:
 
 
 def _write_card(card: ModelCard, folder: Path) -> None:
+    """Write both files of a card, each whole or not at all."""
     for name, text in (
         (README, render_readme(card)),
         (CONFIG, card.model_dump_json(indent=2) + "\n"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from facenet.errors import DataError
 from facenet.evaluation import Summary, pairs_needed
@@ -31,10 +31,17 @@ class Probability(Record):
     points: tuple[tuple[float, float], ...] = ()
     calibration_error: float
 
+    @model_validator(mode="after")
+    def _check_points(self) -> Self:
+        if self.kind == "isotonic" and not self.points:
+            raise ValueError("an isotonic map needs points")
+        return self
+
     def of(self, similarity: float) -> float:
         """The probability for one similarity, in 0..1."""
         if self.kind == "logistic":
-            return 1 / (1 + math.exp(-(self.slope * similarity + self.intercept)))
+            # The logistic function, in a form that no slope makes overflow.
+            return (1 + math.tanh((self.slope * similarity + self.intercept) / 2)) / 2
         known, probabilities = np.array(self.points).T
         return float(np.interp(similarity, known, probabilities))
 

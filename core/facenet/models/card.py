@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 
+from facenet.errors import ModelError
 from facenet.evaluation import Estimate
 from facenet.models.calibration import Calibration
 from facenet.models.record import Record
+from facenet.validation import config_error
+
+FORMAT_VERSION = 2
 
 Alignment = Literal["none", "square", "five-point"]
 Color = Literal["rgb", "bgr"]
@@ -81,3 +85,31 @@ class ModelCard(Record):
     licence: str | None = None
     intended_use: str | None = None
     reference: tuple[float, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_reference(self) -> Self:
+        expected = self.network.embedding_dim
+        if self.reference and len(self.reference) != expected:
+            raise ValueError(
+                f"reference has {len(self.reference)} numbers, an embedding {expected}"
+            )
+        return self
+
+
+def parse_card(values: Any, where: str) -> ModelCard:
+    """The card in the plain values of a file; `where` names it in an error.
+
+    Raises `ModelError` when another version of facenet wrote it, or a key of it is wrong.
+    """
+    version = values.get("format_version") if isinstance(values, dict) else None
+    if version is None:
+        raise ModelError(f"{where}: not the card of a facenet model, format_version is missing")
+    if version != FORMAT_VERSION:
+        raise ModelError(
+            f"{where}: has format_version {version!r}, and this facenet reads {FORMAT_VERSION}: "
+            "train the model again, or use the facenet that made it"
+        )
+    try:
+        return ModelCard.model_validate(values)
+    except ValidationError as error:
+        raise ModelError(str(config_error(error, ModelCard, where))) from error

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 
 from facenet.errors import ModelError
-from facenet.models.card import ModelCard, NetworkSpec
+from facenet.models.card import ModelCard, NetworkSpec, parse_card
 from facenet.models.network import build_network
 from facenet.models.torch_model import TorchModel
 from facenet.models.weights import embedding_space, load_weights
@@ -51,10 +50,7 @@ def read_content(path: Path) -> dict[str, Any]:
 def read_checkpoint(path: Path) -> tuple[ModelCard, dict[str, torch.Tensor]]:
     """Card and network weights of a .ckpt file; builds nothing."""
     content = read_content(path)
-    try:
-        card = ModelCard.model_validate(content[CARD_KEY])
-    except ValidationError as error:
-        raise ModelError(f"{path}: written by another version of facenet: {error}") from error
+    card = parse_card(content[CARD_KEY], str(path))
     weights = {
         name.removeprefix(_NETWORK_PREFIX): tensor
         for name, tensor in content["state_dict"].items()

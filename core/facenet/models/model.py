@@ -43,13 +43,15 @@ class EmbeddingModel(ABC):
                 f"faces of shape {faces.shape} and type {faces.dtype}: "
                 f"this model takes (N, {size}, {size}, 3) uint8"
             )
+        if not len(faces):
+            return np.empty((0, self.embedding_dim), np.float32)
         if self.card.preprocessing.color == "bgr":
             faces = faces[..., ::-1]
         return self._embed(np.ascontiguousarray(faces), normalize=normalize)
 
     @abstractmethod
     def _embed(self, faces: Image, *, normalize: bool) -> Vector:
-        """As `embed`, for contiguous crops in the network's own order of colours."""
+        """As `embed`, for at least one crop, contiguous, in the network's own order of colours."""
 
     @abstractmethod
     def write_weights(self, folder: Path) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from facenet.types import Image, Vector
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_ERRORS_ONLY = 3  # a severity of onnxruntime's log
 
 
 class OnnxModel(EmbeddingModel):
@@ -43,6 +44,11 @@ class OnnxModel(EmbeddingModel):
     def _embed(self, faces: Image, *, normalize: bool) -> Vector:
         pixels = faces.transpose(0, 3, 1, 2) * self._scale + self._shift
         embeddings = run_session(self._session, pixels, self._batch, self.path)
+        if embeddings.shape[1] != self.embedding_dim:
+            raise ModelError(
+                f"{self.path}: gives {embeddings.shape[1]} numbers for a face, and its card says "
+                f"{self.embedding_dim}"
+            )
         if normalize:
             lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
             embeddings = embeddings / np.maximum(lengths, np.finfo(np.float32).tiny)
@@ -55,21 +61,26 @@ class OnnxModel(EmbeddingModel):
 def open_session(path: Path, device: str) -> onnxruntime.InferenceSession:
     """Load an ONNX embedding network.
 
-    Raises `ModelError` unless it has one input (N, 3, S, S) and one output (N, D), both float32,
+    Raises `ModelError` unless it has one input of rank 4 and one output of rank 2, both float32,
     and `DeviceError` when this onnxruntime cannot compute on `device`.
     """
     import onnxruntime
 
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
     provider = _PROVIDERS.get(device)
-    if provider not in onnxruntime.get_available_providers():
+    there = set(onnxruntime.get_available_providers()) & {provider}
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=list(there))
+    except Exception as error:  # onnxruntime's errors share no base class but this one
+        raise ModelError(
+            f"{path}: not an ONNX file that onnxruntime loads: {_first_line(error)}"
+        ) from error
+    # A provider that cannot start, for want of a library or a GPU, is left out without an error.
+    if provider not in session.get_providers():
         raise DeviceError(
             f"device {device!r}: the installed onnxruntime cannot use it; set device: cpu"
         )
-    try:
-        session = onnxruntime.InferenceSession(path, providers=[provider])
-    except Exception as error:  # onnxruntime's errors share no base class but this one
-        reason = str(error).partition("\n")[0]
-        raise ModelError(f"{path}: not an ONNX file that onnxruntime loads: {reason}") from error
     for what, nodes, rank, shape in (
         ("input", session.get_inputs(), 4, "(N, 3, S, S)"),
         ("output", session.get_outputs(), 2, "(N, D)"),
@@ -92,7 +103,10 @@ def fixed_batch(session: onnxruntime.InferenceSession) -> int | None:
 def run_session(
     session: onnxruntime.InferenceSession, pixels: Vector, batch: int | None, path: Path
 ) -> Vector:
-    """(N, 3, S, S) float32 through the network, `batch` at a time; the last is filled up."""
+    """(N, 3, S, S) float32 to (N, D) float32, `batch` at a time; the last one is filled up.
+
+    Raises `ModelError` when the network does not take such pixels, or gives something else.
+    """
     name = session.get_inputs()[0].name
     step = batch or len(pixels)
     rows = []
@@ -103,8 +117,13 @@ def run_session(
         try:
             [output] = session.run(None, {name: padded})
         except Exception as error:  # as in open_session
-            reason = str(error).partition("\n")[0]
-            raise ModelError(f"{path}: does not run on {part.shape} pixels: {reason}") from error
+            raise ModelError(
+                f"{path}: does not run on pixels of shape {padded.shape}: {_first_line(error)}"
+            ) from error
+        if output.ndim != 2 or len(output) != step:
+            raise ModelError(
+                f"{path}: gives {output.shape} for {step} faces; an embedding network gives (N, D)"
+            )
         rows.append(output[: len(part)])
     return np.concatenate(rows)
 
@@ -114,3 +133,7 @@ def onnx_space(path: Path, preprocessing: Preprocessing) -> str:
     digest = hashlib.sha256(preprocessing.model_dump_json().encode())
     digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -4,6 +4,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Record(BaseModel):
-    """Unknown keys are refused, values cannot change."""
+    """Unknown keys are refused, values cannot change.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Infinity is written as text, since JSON has no number for it: an interval measured on two
+    people has no ends.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")

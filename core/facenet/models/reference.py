@@ -11,9 +11,12 @@ if TYPE_CHECKING:
 
 
 def reference_face(size: int) -> Image:
-    """A pattern of (size, size, 3) uint8 that is the same everywhere: no random generator, no
-    image codec. Its values are the highest bytes of multiples of Knuth's constant (The Art of
-    Computer Programming, volume 3, section 6.4)."""
+    """A pattern of (size, size, 3) uint8 RGB that is the same everywhere.
+
+    No random generator and no image codec has a part in it: its values are the highest bytes of
+    the multiples of Knuth's constant (The Art of Computer Programming, volume 3, section 6.4),
+    modulo 2 to the power of 32.
+    """
     counts = np.arange(size * size * 3, dtype=np.uint32)
     pattern: Image = (counts * np.uint32(2654435761) >> np.uint32(24)).astype(np.uint8)
     return pattern.reshape(size, size, 3)

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from facenet.config import InferenceConfig
+from facenet.config import InferenceConfig, parse_config
 from facenet.errors import ImageError, RequestError
 from facenet.imaging import ImageSource, crop_face, decode, name_of
-from facenet.models import EmbeddingModel, load_model, resized, resolve_device
+from facenet.models import (
+    EmbeddingModel,
+    find_pretrained,
+    load_model,
+    publish_bundle,
+    resized,
+    resolve_device,
+    save_bundle,
+)
 from facenet.plugins import Registry
 from facenet.recognition.results import Decision, Enrolment, FaceMatches
 from facenet.types import Detector, Face, Receipt, Store
@@ -87,6 +97,46 @@ class Recognizer:
             return store
 
         return cls(model, detector, open_store, config=config, registry=registry)
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str | Path, *, revision: str | None = None, **settings: Any
+    ) -> Self:
+        """Load a model from a folder, or from a hub by its id, owner/name.
+
+        `revision` is a branch, tag or commit on the hub; `settings` are further keys of an
+        inference configuration, such as `device="cpu", store="memory"`. Raises `ModelError` when
+        there is no such model, `FacenetError` when the hub cannot be asked, `ConfigError` for
+        settings that are wrong, and what `from_config` does.
+        """
+        if "checkpoint_path" in settings:
+            raise RequestError("checkpoint_path: the model is named by `source`; leave it out")
+        values = {**settings, "checkpoint_path": find_pretrained(source, revision)}
+        return cls.from_config(parse_config(values, InferenceConfig))
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write the model as a bundle; raises `ModelError` when something else is there."""
+        return save_bundle(self.model, Path(folder))
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool = True,
+        revision: str | None = None,
+        commit_message: str = "Model bundle of facenet",
+    ) -> str:
+        """Publish the model as a bundle on a hub, and return its address.
+
+        The gallery stays here. `revision` is a branch, made when missing. Raises `RequestError`
+        when the hub refuses, or has a repository of that id that is open to all although `private`
+        was asked for; `FacenetError` when it cannot be asked.
+        """
+        with tempfile.TemporaryDirectory() as scratch:
+            bundle = self.save_pretrained(Path(scratch, "bundle"))
+            return publish_bundle(
+                bundle, repo_id, private=private, revision=revision, commit_message=commit_message
+            )
 
     @property
     def store(self) -> Store:
