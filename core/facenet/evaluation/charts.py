@@ -22,7 +22,7 @@ NAMES = ("roc", "det", "similarity", "matrix", "cmc", "open-set")
 
 _ROC = (
     "The share of pairs of one person that is accepted, against the share of pairs of two people "
-    "that is. Dots: the rates that are stated in the table."
+    "that is. Dots and bars: the rates of the table, with their intervals."
 )
 _DET = (
     "The same as errors: pairs of one person refused, against pairs of two people accepted. "

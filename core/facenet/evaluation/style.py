@@ -37,7 +37,7 @@ def new_figure(title: str, x: str, y: str) -> tuple[Figure, Axes]:
 
 def dress(axes: Axes) -> None:
     """Grey lines left and below, a faint grid, no background."""
-    axes.patch.set_visible(False)
+    axes.set_facecolor("none")
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[:].set_color(NEUTRAL)
     axes.tick_params(which="both", color=NEUTRAL, labelsize=7)
