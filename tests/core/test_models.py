@@ -11,7 +11,14 @@ import pytest
 import torch
 
 from facenet.errors import DeviceError, ModelError
-from facenet.models import NetworkSpec, build_network, load_model, resolve_device, save_bundle
+from facenet.models import (
+    NetworkSpec,
+    build_network,
+    load_model,
+    resized,
+    resolve_device,
+    save_bundle,
+)
 
 
 @pytest.fixture
@@ -50,12 +57,28 @@ def test_an_embedding_does_not_depend_on_its_batch(bundle: Path, crops) -> None:
     np.testing.assert_allclose(model.embed(crops[:1]), model.embed(crops)[:1], atol=1e-5)
 
 
+def test_no_faces_have_no_embeddings(bundle: Path, crops) -> None:
+    assert load_model(bundle).embed(crops[:0]).shape == (0, 16)
+
+
+def test_another_input_size_is_another_space_without_figures(bundle: Path) -> None:
+    model = load_model(bundle)
+    other = resized(model, 48)
+    assert other.embed(np.zeros((1, 48, 48, 3), np.uint8)).shape == (1, 16)
+    assert other.card.space != model.card.space
+    assert (other.card.calibration, other.card.metrics, other.card.reference) == (None, {}, ())
+
+
 def test_a_bundle_says_everything_needed(bundle: Path) -> None:
     card = json.loads((bundle / "config.json").read_text())
     assert card["network"]["backbone"] == "torchvision/resnet18"
     assert card["preprocessing"]["image_size"] == 32
     assert card["preprocessing"]["color"] == "rgb"
-    assert card["metrics"]["auc"] > 0.5
+    auc = card["metrics"]["auc"]
+    assert auc.keys() == {"value", "low", "high", "n", "needs"}
+    assert 0 <= auc["low"] <= auc["value"] <= auc["high"] <= 1
+    assert auc["value"] > 0.5
+    assert len(card["reference"]) == 16
     readme = (bundle / "README.md").read_text()
     assert card["space"] in readme
     assert "torchvision/resnet18" in readme
@@ -63,7 +86,7 @@ def test_a_bundle_says_everything_needed(bundle: Path) -> None:
 
 def test_a_saved_bundle_loads_as_the_same_model(bundle: Path, tmp_path: Path, crops) -> None:
     model = load_model(bundle)
-    again = load_model(save_bundle(model.network, model.card, tmp_path / "again"))
+    again = load_model(save_bundle(model, tmp_path / "again"))
     np.testing.assert_array_equal(model.embed(crops), again.embed(crops))
     assert again.card == model.card
 
@@ -71,7 +94,7 @@ def test_a_saved_bundle_loads_as_the_same_model(bundle: Path, tmp_path: Path, cr
 def test_saving_replaces_a_bundle_whole(bundle: Path) -> None:
     model = load_model(bundle)
     (bundle / "README.md").unlink()
-    save_bundle(model.network, model.card, bundle)
+    save_bundle(model, bundle)
     assert sorted(p.name for p in bundle.iterdir()) == [
         "README.md",
         "config.json",
@@ -86,7 +109,7 @@ def test_saving_leaves_alone_what_is_not_ours(bundle: Path, tmp_path: Path, fore
     (bundle / foreign).write_text('{"name": "my project"}')
     before = {path.name: path.read_bytes() for path in bundle.iterdir()}
     with pytest.raises(ModelError, match="holds something that is no model bundle"):
-        save_bundle(model.network, model.card, bundle)
+        save_bundle(model, bundle)
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
 
 
@@ -106,18 +129,69 @@ def test_a_missing_file_is_named(bundle: Path, name: str) -> None:
         load_model(bundle)
 
 
-def test_a_wrong_card_is_named_by_key(bundle: Path) -> None:
+def change_card(bundle: Path, **changes: object) -> None:
+    """`change_card(bundle, preprocessing__color="bgr")` changes one key of `config.json`."""
     card = json.loads((bundle / "config.json").read_text())
-    card["preprocessing"]["color"] = "bgr"
+    for path, value in changes.items():
+        *sections, key = path.split("__")
+        owner = card
+        for section in sections:
+            owner = owner[section]
+        owner[key] = value
     (bundle / "config.json").write_text(json.dumps(card))
-    with pytest.raises(ModelError, match=r"config\.json: preprocessing\.color: must be 'rgb'"):
+
+
+def test_a_wrong_card_is_named_by_key(bundle: Path) -> None:
+    change_card(bundle, preprocessing__color="gbr")
+    with pytest.raises(ModelError) as caught:
+        load_model(bundle)
+    assert "config.json: preprocessing.color: must be 'rgb' or 'bgr', got 'gbr'" in str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"preprocessing__color": "bgr"},
+        {"preprocessing__std": [0.5, 0.5, 0.5]},
+        {"preprocessing__alignment": "square"},
+    ],
+)
+def test_a_changed_preprocessing_is_refused(bundle: Path, change: dict[str, object]) -> None:
+    change_card(bundle, **change)
+    with pytest.raises(ModelError, match=r"config\.json: says .* the preprocessing was changed"):
+        load_model(bundle)
+
+
+@pytest.mark.parametrize("version", [1, 3])
+def test_a_card_of_another_version_is_refused_in_one_sentence(bundle: Path, version: int) -> None:
+    change_card(bundle, format_version=version, metrics={"auc": 0.9})
+    with pytest.raises(ModelError) as caught:
+        load_model(bundle)
+    assert f"has format_version {version}, and this facenet reads 2" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content, sentence",
+    [
+        (b'{"model_type": "bert"}', "not the card of a facenet model, format_version is missing"),
+        (b"[]", "not the card of a facenet model, format_version is missing"),
+        (b"{", "config.json is not JSON"),
+        (b"\xff", "config.json is not JSON"),
+    ],
+)
+def test_a_config_of_another_program_is_refused(
+    bundle: Path, content: bytes, sentence: str
+) -> None:
+    (bundle / "config.json").write_bytes(content)
+    with pytest.raises(ModelError, match=sentence):
         load_model(bundle)
 
 
 def test_weights_of_another_architecture_are_refused(bundle: Path) -> None:
-    card = json.loads((bundle / "config.json").read_text())
-    card["network"]["backbone"] = "torchvision/resnet34"
-    (bundle / "config.json").write_text(json.dumps(card))
+    change_card(bundle, network__backbone="torchvision/resnet34")
     with pytest.raises(ModelError, match="do not fit torchvision/resnet34"):
         load_model(bundle)
 

@@ -39,7 +39,7 @@ def fetch_bundle(repo_id: str, revision: str | None = None) -> Path:
     `revision` is a branch, tag or commit; None: the main branch. Raises `ModelError` when the hub
     has no such bundle, `FacenetError` when the hub cannot be asked.
     """
-    with _hub_errors(repo_id, revision, "no such folder here, and no such model"):
+    with _hub_errors(repo_id, revision, "no such folder here, and no model that you may read"):
         from huggingface_hub import snapshot_download
 
         folder = Path(snapshot_download(repo_id, revision=revision, allow_patterns=list(FILES)))
@@ -110,11 +110,12 @@ def _sentence(
         return ModelError(f"{repo_id}: has no revision {revision!r}")
     if isinstance(error, hub.GatedRepoError):
         return ModelError(f"{repo_id}: is given on request only; ask for access at {ENDPOINT}")
-    if isinstance(error, hub.RepositoryNotFoundError):
-        return ModelError(f"{repo_id}: {missing} at {ENDPOINT}; if it is private, {_LOG_IN}")
-    if isinstance(error, hub.HfHubHTTPError):
-        status = error.response.status_code
-        if status in (401, 403):
-            return RequestError(f"{repo_id}: {ENDPOINT} does not allow it: {_LOG_IN}")
+    status = error.response.status_code if isinstance(error, hub.HfHubHTTPError) else None
+    # Hubs answer 401 to whoever may not know whether there is such a repository.
+    if isinstance(error, hub.RepositoryNotFoundError) or status == 401:
+        return ModelError(f"{repo_id}: {missing} at {ENDPOINT}; {_LOG_IN}")
+    if status == 403:
+        return RequestError(f"{repo_id}: your token does not allow it at {ENDPOINT}; {_LOG_IN}")
+    if status is not None:
         return FacenetError(f"{repo_id}: {ENDPOINT} answers with HTTP status {status}")
     return FacenetError(f"{repo_id}: {ENDPOINT} cannot be reached: {str(error) or repr(error)}")
