@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -20,7 +21,8 @@ for name in [name for name in os.environ if name.startswith(("FACENET_", "PG"))]
     del os.environ[name]
 
 IDENTITIES, SAMPLES, IMAGE_SIZE = 12, 6, 32
-REAL_FACES = Path(__file__).parents[2] / "shared" / "data"
+SHARED = Path(__file__).parents[2] / "shared"
+REAL_FACES = SHARED / "data"
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,19 @@ def orl() -> Path:
 def lfw() -> Path:
     """The development-training photos of LFW; skips, visibly, where they are not."""
     return _real_faces("lfw_devtrain/images")
+
+
+@pytest.fixture(scope="session")
+def foreign_network() -> Path:
+    """An ONNX embedding network of 112 x 112 aligned faces; skips, visibly, where none is."""
+    from facenet.errors import ModelError
+    from facenet.models.onnx_model import open_session
+
+    for path in sorted((SHARED / "models").glob("*.onnx")):
+        with contextlib.suppress(ModelError):
+            open_session(path, "cpu")
+            return path
+    pytest.skip("no ONNX embedding network is here")
 
 
 def small_training(faces: Path, output: Path) -> dict[str, Any]:

@@ -88,8 +88,8 @@ def test_the_training_pages_commands_work_in_their_order(workspace: Path) -> Non
 
 
 def test_the_evaluation_pages_commands_work(workspace: Path) -> None:
-    train = "facenet train --replace --set data.root=artifacts/demo/faces --set trainer.max_epochs=1"
-    assert shell(train, workspace).returncode == 0
+    faces = "--set data.root=artifacts/demo/faces --set trainer.max_epochs=1"
+    assert shell(f"facenet train --replace {faces}", workspace).returncode == 0
     for script in blocks(ROOT / "docs" / "evaluation.md", "bash"):
         ran = shell(script, workspace)
         assert ran.returncode == 0, script + ran.stdout + ran.stderr

@@ -28,6 +28,8 @@ from facenet.paths import checked_output_folder
 PAGE, FIGURES = "index.html", "figures"
 MARK = '<meta name="generator" content="facenet">'
 """How a page of ours is told from any other."""
+READING_REPLICATES = 300
+"""Enough for an interval that is told in words."""
 Row = tuple[str, str]
 Picture = Callable[[int], NDArray[np.uint8]]
 
@@ -112,7 +114,7 @@ def _reading(report: Report) -> list[str]:
     sentences = []
     if report.summary and report.threshold:
         threshold, source = report.threshold
-        rates = rates_at(report.summary.measured, threshold)
+        rates = rates_at(report.summary.measured, threshold, count=READING_REPLICATES)
         sentences.append(read_threshold(threshold, source, rates))
     elif report.summary:
         sentences.append(read_equal_errors(report.summary.figures["eer"]))
