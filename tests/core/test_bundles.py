@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +27,8 @@ from facenet.evaluation import Estimate
 from facenet.models import Calibration, import_onnx, load_model, read_card, save_bundle, update_card
 from facenet.recognition import populate
 
+PAGE = Path(__file__).parents[2] / "docs" / "bundles.md"
+BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SIZE, DIM = 16, 8
 PLAIN: dict[str, Any] = {
     "image_size": SIZE,
@@ -659,3 +663,29 @@ def test_a_change_that_is_no_field_of_a_card_is_refused(foreign: Path) -> None:
     with pytest.raises(ValueError, match="license"):
         update_card(foreign, {"license": "MIT"})
     assert (foreign / "config.json").read_bytes() == before
+
+
+# the page
+
+
+def test_the_pages_commands_work_in_their_order(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained / "bundle", tmp_path / "artifacts" / "train" / "bundle")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    pool = (("embedding", ("N", 3)),)
+    network(tmp_path / "model.onnx", shape=(3, 112, 112), nodes=mean_nodes(), outputs=pool)
+    output = ""
+    for language, code in BLOCK.findall(PAGE.read_text()):
+        command = ["bash", "-euo", "pipefail"] if language == "bash" else [sys.executable]
+        ran = subprocess.run(
+            [*command, "-c", code],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+        )
+        assert ran.returncode == 0, code + ran.stdout + ran.stderr
+        output += ran.stdout
+    assert "LicenseRef-Internal" in output
+    assert "identical" in output
+    assert read_card(tmp_path / "artifacts" / "foreign").preprocessing.color == "bgr"
+    assert read_card(tmp_path / "artifacts" / "copy").licence == "LicenseRef-Internal"

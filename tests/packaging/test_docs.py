@@ -157,6 +157,7 @@ def test_no_code_block_is_in_a_language_that_is_not_tested() -> None:
     tested = {
         "README.md": {"bash", "python"},
         "backbones.md": {"bash", "yaml"},  # tests/core/test_backbones_command.py
+        "bundles.md": {"bash", "python", "text"},  # tests/core/test_bundles.py
         "evaluation.md": {"bash", "text"},
         "plugins.md": {"python", "toml"},
         "training.md": {"bash"},
