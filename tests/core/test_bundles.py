@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
@@ -22,9 +23,17 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from facenet import Recognizer
-from facenet.errors import ModelError, RequestError
+from facenet.errors import DeviceError, ModelError, RequestError
 from facenet.evaluation import Estimate
-from facenet.models import Calibration, import_onnx, load_model, read_card, save_bundle, update_card
+from facenet.models import (
+    Calibration,
+    OnnxModel,
+    import_onnx,
+    load_model,
+    read_card,
+    save_bundle,
+    update_card,
+)
 from facenet.recognition import populate
 
 PAGE = Path(__file__).parents[2] / "docs" / "bundles.md"
@@ -619,6 +628,13 @@ def test_a_foreign_model_fills_and_searches_a_gallery(recognizer: Recognizer, fa
 def test_a_foreign_model_has_one_input_size(imported: Path) -> None:
     with pytest.raises(ModelError, match=r"image_size 32: .*linear\.onnx does not take it"):
         Recognizer.from_pretrained(imported, device="cpu", store="memory", image_size=32)
+
+
+def test_a_device_that_onnxruntime_cannot_use_is_an_error(linear: Path) -> None:
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime is built for GPUs")
+    with pytest.raises(DeviceError, match="device 'cuda': the installed onnxruntime cannot use it"):
+        OnnxModel(linear, import_onnx(linear, **PLAIN).card, "cuda")
 
 
 def test_a_gallery_refuses_the_bundle_that_did_not_fill_it(
