@@ -234,7 +234,8 @@ def test_a_wrong_recognition_request_is_one_line_and_exit_2(
     [
         (("export", "--format", "bundle"), "kept.txt: is a file; name a folder"),
         (("export", "--format", "bundle", "folder"), "holds something that is no model bundle"),
-        (("export", "folder"), "a TorchScript file must end in .ts or .pt"),
+        (("export", "folder"), "holds something that is no model bundle"),
+        (("export", "--format", "onnx", "folder"), "an ONNX file must end in .onnx"),
         (("export", "kept.txt"), "a TorchScript file must end in .ts or .pt"),
         (("export", "kept.txt/model.ts"), "kept.txt: is a file; name a folder"),
         (("embed",), "must end in .npz"),

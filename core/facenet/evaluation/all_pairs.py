@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -21,21 +21,23 @@ MOST_PAIRS = 2**20
 @dataclass(frozen=True, eq=False)
 class Measured:
     """Exact figures, and the pairs behind them: all, or a weighted sample of very many, which is
-    taken when it is first asked for."""
+    drawn when it is first asked for."""
 
     verification: Verification
-    _draw_pairs: Callable[[], ScoredPairs] = field(repr=False)
+    source: ScoredPairs | BlockwisePairs = field(repr=False)
+    most_pairs: int = MOST_PAIRS
 
     @cached_property
     def pairs(self) -> ScoredPairs:
         """The pairs by which intervals and histograms are made."""
-        return self._draw_pairs()
+        if isinstance(self.source, ScoredPairs):
+            return self.source
+        return self.source.sample(self.most_pairs)
 
 
 def measure_pairs(pairs: ScoredPairs, *, more_fars: Iterable[float] = ()) -> Measured:
     """The figures of listed pairs; raises `DataError` as `verification` does."""
-    exact = verification(pairs.similarity, pairs.genuine, more_fars=more_fars)
-    return Measured(exact, lambda: pairs)
+    return Measured(verification(pairs.similarity, pairs.genuine, more_fars=more_fars), pairs)
 
 
 def measure_all_pairs(
@@ -68,4 +70,4 @@ def measure_all_pairs(
     if not np.allclose(np.linalg.norm(vectors[seen], axis=1), 1, atol=1e-3):
         raise DataError("embeddings must have unit length")
     blocks = BlockwisePairs(vectors, labels, seen)
-    return Measured(blocks.verification(more_fars), lambda: blocks.sample(most_pairs))
+    return Measured(blocks.verification(more_fars), blocks, most_pairs)

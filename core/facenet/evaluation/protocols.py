@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from facenet.evaluation.summary import Summary, rates_at, summarize
 
 Mask = NDArray[np.bool_]
 Figures = dict[str, Estimate]
+GROUP_REPLICATES = 300
+"""Replicates for the figures of one group of many."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,53 +59,58 @@ class Embedded:
         )
 
 
-OfGroup = Callable[[Mask, float | None], Figures]
-"""The figures on the images of which an (N,) bool is true, and what a threshold that is given with
-it lets pass there, from fewer replicates. Raises `DataError` where they are too few for that."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class VerificationResult:
-    """What was measured on pairs of the images of `data`."""
+    """What was measured on pairs of the images of `data`: those `listed`, or all (None)."""
 
     data: Embedded
     summary: Summary
-    of_group: OfGroup
+    listed: ScoredPairs | None = None
 
     @property
     def figures(self) -> Figures:
         """All figures by name."""
         return self.summary.figures
 
+    def of_group(self, chosen: Mask, threshold: float | None) -> Figures:
+        """The figures on pairs of images of which (N,) bool `chosen` is true, and what `threshold`
+        lets pass there; from fewer replicates. Raises `DataError` where they are too few."""
+        if self.listed is None:
+            measured = _all_pairs(self.data.where(chosen))
+        else:
+            inside = chosen[self.listed.first] & chosen[self.listed.second]
+            measured = measure_pairs(self.listed.where(inside))
+        figures = summarize(measured, count=GROUP_REPLICATES).figures
+        if threshold is None:
+            return figures
+        rates = rates_at(measured, threshold, count=GROUP_REPLICATES)
+        return figures | {f"{name}_at_threshold": rate for name, rate in rates.items()}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IdentificationResult:
-    """What was measured by searching with the images of `data`."""
+    """What was measured by searching with the images of `data` in the gallery `templates`, (G, D),
+    of `people`."""
 
     data: Embedded
     identification: Identification
-    of_group: OfGroup
+    templates: Scores
+    people: Sequence[str]
 
     @property
     def figures(self) -> Figures:
         """All figures by name."""
         return self.identification.figures
 
-
-GROUP_REPLICATES = 300
+    def of_group(self, chosen: Mask, _threshold: float | None) -> Figures:
+        """The figures of searches with the images of which (N,) bool `chosen` is true."""
+        part = self.data.where(chosen)
+        return _searched(part, self.templates, self.people, GROUP_REPLICATES).figures
 
 
 def all_pairs_result(data: Embedded, *, more_fars: Iterable[float] = ()) -> VerificationResult:
     """Verification on every pair of images."""
-
-    def measured(part: Embedded, fars: Iterable[float] = ()) -> Measured:
-        return measure_all_pairs(part.embeddings, part.identity, found=part.found, more_fars=fars)
-
-    return VerificationResult(
-        data,
-        summarize(measured(data, more_fars)),
-        lambda chosen, threshold: _of_group(measured(data.where(chosen)), threshold),
-    )
+    return VerificationResult(data, summarize(_all_pairs(data, more_fars)))
 
 
 def pairs_result(
@@ -114,21 +121,7 @@ def pairs_result(
     both = data.found[pairs.first] & data.found[pairs.second]
     similarity = np.where(both, np.einsum("pd,pd->p", first, second), np.float32(NO_FACE))
     scored = ScoredPairs(similarity, pairs.first, pairs.second, data.identity, fold=pairs.fold)
-
-    def of_group(chosen: Mask, threshold: float | None) -> Figures:
-        inside = scored.where(chosen[pairs.first] & chosen[pairs.second])
-        return _of_group(measure_pairs(inside), threshold)
-
-    summary = summarize(measure_pairs(scored, more_fars=more_fars))
-    return VerificationResult(data, summary, of_group)
-
-
-def _of_group(measured: Measured, threshold: float | None) -> Figures:
-    figures = summarize(measured, count=GROUP_REPLICATES).figures
-    if threshold is None:
-        return figures
-    at_threshold = rates_at(measured, threshold, count=GROUP_REPLICATES)
-    return figures | {f"{name}_at_threshold": rate for name, rate in at_threshold.items()}
+    return VerificationResult(data, summarize(measure_pairs(scored, more_fars=more_fars)), scored)
 
 
 def identification_result(gallery: Embedded, probes: Embedded) -> IdentificationResult:
@@ -136,28 +129,29 @@ def identification_result(gallery: Embedded, probes: Embedded) -> Identification
     enrolled = gallery.where(gallery.found)
     if not enrolled.people:
         raise DataError("no face was found in any image of the gallery")
-    numbers = {
-        name: number for number, name in enumerate(sorted({*gallery.people, *probes.people}))
-    }
-    templates, people = templates_of(
-        enrolled.embeddings, np.array([numbers[name] for name in enrolled.people])
-    )
+    templates, _ = templates_of(enrolled.embeddings, enrolled.identity)
+    people = sorted({*enrolled.people})
+    found = _searched(probes, templates, people, REPLICATES)
+    return IdentificationResult(probes, found, templates, people)
 
-    def searched(part: Embedded, count: int) -> Identification:
-        truth = np.array([numbers[name] for name in part.people], np.int64)
-        return identification(
-            templates,
-            people,
-            part.embeddings[part.found],
-            truth[part.found],
-            unseen=truth[~part.found],
-            count=count,
-        )
 
-    return IdentificationResult(
-        probes,
-        searched(probes, REPLICATES),
-        lambda chosen, _threshold: searched(probes.where(chosen), GROUP_REPLICATES).figures,
+def _all_pairs(data: Embedded, more_fars: Iterable[float] = ()) -> Measured:
+    return measure_all_pairs(data.embeddings, data.identity, found=data.found, more_fars=more_fars)
+
+
+def _searched(
+    probes: Embedded, templates: Scores, people: Sequence[str], count: int
+) -> Identification:
+    names = sorted({*people, *probes.people})
+    number = {name: place for place, name in enumerate(names)}
+    truth = np.array([number[name] for name in probes.people], np.int64)
+    return identification(
+        templates,
+        np.array([number[name] for name in people], np.int64),
+        probes.embeddings[probes.found],
+        truth[probes.found],
+        unseen=truth[~probes.found],
+        count=count,
     )
 
 
