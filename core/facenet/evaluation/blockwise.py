@@ -100,8 +100,10 @@ class BlockwisePairs:
             if kinds is not None:
                 looked_at &= kinds[1]
             values, numbers = tile[looked_at], numbers[looked_at]
-            less += _places(np.searchsorted(scores, values, "left"), len(less))
-            not_greater += _places(np.searchsorted(scores, values, "right"), len(less))
+            place = np.searchsorted(scores, values)
+            equal = scores[np.minimum(place, len(scores) - 1)] == values
+            less += np.bincount(place, minlength=len(less))
+            not_greater += np.bincount(place + equal, minlength=len(less))
             decisive = np.isin(numbers, members)
             values, numbers = values[decisive], numbers[decisive]
             for number, found in inside.items():
@@ -194,10 +196,6 @@ def _found(tile: Scores, chosen: Mask, top: int, left: int) -> Found:
 def _joined(parts: Sequence[Found]) -> Found:
     similarity, first, second = (np.concatenate(column) for column in zip(*parts, strict=True))
     return similarity, first, second
-
-
-def _places(places: Indices, length: int) -> Indices:
-    return np.bincount(places, minlength=length)
 
 
 def _counts_above(counts: Indices) -> Indices:
