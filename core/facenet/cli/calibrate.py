@@ -15,7 +15,7 @@ from facenet.errors import RequestError
 
 if TYPE_CHECKING:
     from facenet.evaluation import MapKind, ScoredPairs
-    from facenet.models import Calibration, Probability
+    from facenet.models import Probability
     from facenet.recognition import Recognizer
 
 
@@ -58,7 +58,12 @@ def command(
     with recognizer_of(config, overrides, checkpoint) as recognizer:
         bundle = _bundle_of(recognizer)
         from facenet.imaging import fingerprint
-        from facenet.models import calibration_fars, calibration_of, update_card
+        from facenet.models import (
+            calibration_fars,
+            calibration_of,
+            describe_threshold,
+            update_card,
+        )
 
         result, failures = source.measure(recognizer, more_fars=calibration_fars(target_far))
         calibration = calibration_of(
@@ -72,7 +77,8 @@ def command(
     if as_json:
         print_json({"bundle": bundle, "failures": failures, **calibration.model_dump()})
     else:
-        _print(calibration, bundle)
+        print_table(["", ""], describe_threshold(calibration).rows)
+        click.echo(f"written to {bundle}")
 
 
 def _bundle_of(recognizer: Recognizer) -> Path:
@@ -98,22 +104,3 @@ def _probability(pairs: ScoredPairs, kind: MapKind | None) -> Probability | None
     from facenet.models import Probability
 
     return Probability(**asdict(fit_probability(pairs, kind))) if kind else None
-
-
-def _print(calibration: Calibration, bundle: Path) -> None:
-    smallest = calibration.curve[-1][0] if calibration.curve else calibration.far
-    rows = [
-        ("threshold", f"{calibration.threshold:.4f}"),
-        ("95 % interval", f"{calibration.low:.4f} to {calibration.high:.4f}"),
-        ("FAR", f"{calibration.far:g}"),
-        ("genuine pairs", f"{calibration.genuine_pairs:,}"),
-        ("impostor pairs", f"{calibration.impostor_pairs:,}"),
-        ("people", f"{calibration.identities:,}"),
-        ("data", f"{calibration.data}, fingerprint {calibration.fingerprint}"),
-        ("galleries of up to", f"{calibration.far / smallest:,.0f} (FAR {smallest:.1e})"),
-    ]
-    if calibration.probability:
-        error = calibration.probability.calibration_error
-        rows.append((calibration.probability.kind, f"expected calibration error {error:.4f}"))
-    print_table(["", ""], rows)
-    click.echo(f"written to {bundle}")

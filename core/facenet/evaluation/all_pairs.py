@@ -58,7 +58,9 @@ def measure_all_pairs(
     """
     labels = np.asarray(identity)
     seen = np.ones(len(labels), bool) if found is None else found
-    vectors = np.where(seen[:, None], embeddings, 0).astype(np.float32)
+    vectors = np.asarray(embeddings, np.float32)
+    if not seen.all():
+        vectors = np.where(seen[:, None], vectors, np.float32(0))  # what stands there means nothing
     total = len(labels) * (len(labels) - 1) // 2
     genuine = sum(int(n) * (int(n) - 1) // 2 for n in np.unique(labels, return_counts=True)[1])
     refuse_nonsense(genuine, total - genuine, vectors)

@@ -10,7 +10,7 @@ from facenet.models.calibration import (
 from facenet.models.card import ModelCard, NetworkSpec, OnnxSpec, Preprocessing, Split
 from facenet.models.checking import BundleCheck, check_bundle
 from facenet.models.checkpoint import load_checkpoint
-from facenet.models.description import describe
+from facenet.models.description import describe, describe_threshold
 from facenet.models.device import resolve_device
 from facenet.models.hub import find_pretrained, publish_bundle
 from facenet.models.licences import checked_licence
@@ -40,6 +40,7 @@ __all__ = [
     "check_bundle",
     "checked_licence",
     "describe",
+    "describe_threshold",
     "find_pretrained",
     "import_onnx",
     "load_bundle",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from facenet.evaluation.wording import label
 from facenet.models.calibration import Calibration
 from facenet.models.card import ModelCard, Preprocessing
 
@@ -29,7 +30,7 @@ def describe(card: ModelCard) -> tuple[Section, ...]:
     return (
         Section("Model", _model(card)),
         Section("Preprocessing", _preprocessing(card.preprocessing)),
-        _threshold(card.calibration),
+        describe_threshold(card.calibration),
         _figures(card),
         Section("Intended use", text=card.intended_use or INTENDED_USE),
     )
@@ -56,10 +57,13 @@ def _preprocessing(preprocessing: Preprocessing) -> Rows:
     )
 
 
-def _threshold(calibration: Calibration | None) -> Section:
+def describe_threshold(calibration: Calibration | None) -> Section:
+    """The threshold, and how it came about."""
     if calibration is None:
         return Section("Threshold", text="Not calibrated: `facenet calibrate` finds one.")
-    rows = (
+    smallest, _ = calibration.curve[-1] if calibration.curve else (calibration.far, 0)
+    known = calibration.probability
+    rows: Rows = (
         ("Threshold", f"{calibration.threshold:.4f}"),
         ("95 % interval", f"{calibration.low:.4f} to {calibration.high:.4f}"),
         ("False accept rate", f"{calibration.far:g}"),
@@ -68,7 +72,11 @@ def _threshold(calibration: Calibration | None) -> Section:
         ("Genuine pairs", f"{calibration.genuine_pairs:,}"),
         ("Impostor pairs", f"{calibration.impostor_pairs:,}"),
         ("Fingerprint of the images", calibration.fingerprint),
+        ("Galleries of up to", f"{calibration.far / smallest:,.0f} (FAR {smallest:.2g} each)"),
     )
+    if known:
+        error = f"{known.kind}, expected calibration error {known.calibration_error:.4f}"
+        rows += (("Map to probabilities", error),)
     text = "A threshold holds for faces like these, detected and aligned like these."
     return Section("Threshold", rows, text)
 
@@ -76,7 +84,7 @@ def _threshold(calibration: Calibration | None) -> Section:
 def _figures(card: ModelCard) -> Section:
     if not card.metrics:
         return Section("Figures", text="None were measured: `facenet evaluate` does.")
-    rows = tuple((name, str(estimate)) for name, estimate in card.metrics.items())
+    rows = tuple((label(name), str(estimate)) for name, estimate in card.metrics.items())
     measured_on = card.measured_on or "data that the card does not name"
     text = f"Measured on {measured_on}, with 95 % confidence intervals over people."
     return Section("Figures", rows, text)
