@@ -41,7 +41,10 @@ def list_(as_json: bool) -> None:
     help="Where to take the file from instead of its public address.",
 )
 def get(name: str, mirror: str | None) -> None:
-    """Fetch a file into the cache and print its path; one that was cut off goes on."""
+    """Fetch a file into the cache and print its path.
+
+    A download that was cut off goes on where it stopped.
+    """
     model = known_model(name)
     path = cached(model)
     if path is None:
