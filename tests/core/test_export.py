@@ -149,7 +149,9 @@ def test_a_drop_beyond_what_is_allowed_leaves_no_file(trained: Path, faces: Path
             [np.roll(e, int(p.sum()) % 16) for e, p in zip(embeddings, pixels, strict=True)]
         )
 
-    with pytest.raises(FacenetError, match=r"TAR at FAR 0\.01 falls from .*--max-tar-drop allows 0"):
+    with pytest.raises(
+        FacenetError, match=r"TAR at FAR 0\.01 falls from .*--max-tar-drop allows 0"
+    ):
         check_parity(model, forgetful, own, Path("a.onnx"), progress, max_tar_drop=0.0)
 
 

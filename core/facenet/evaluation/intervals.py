@@ -36,9 +36,13 @@ def share_interval(
 
 
 def plain_interval(value: float, samples: Scores, *, identities: int) -> tuple[float, float]:
-    """The interval of a figure that is no share: a threshold, a difference."""
-    reach = _reach(samples[np.isfinite(samples)], identities)
-    return value - reach, value + reach
+    """The interval of a figure in -1..1 that is no share: a threshold, a difference of shares.
+
+    Replicates that reach no threshold are infinite, and left out.
+    """
+    finite = samples[np.isfinite(samples)]
+    reach = _reach(finite, identities) if len(finite) else math.inf
+    return min(value, max(-1.0, value - reach)), max(value, min(1.0, value + reach))
 
 
 def _reach(samples: Scores, identities: int) -> float:
