@@ -1,13 +1,59 @@
-"""An ONNX file in 8-bit integers: static quantisation by onnxruntime."""
+"""An ONNX file in 8-bit integers: static quantisation by onnxruntime.
+
+Weights get a scale for each channel, activations one for each tensor, from the ranges that
+calibration faces give. Only convolutions are quantised: that is where the time is. With additions,
+pooling or the head's matrix product in 8 bits too, a resnet18 was not faster, and its embeddings
+farther off.
+"""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from onnxruntime.quantization import CalibrationDataReader
+from facenet.exporting.images import Faces, Progress
+from facenet.exporting.onnx_file import INPUT
+from facenet.exporting.pixels import to_pixels
+
+if TYPE_CHECKING:
+    from facenet.types import Image
+
+_AT_ONCE = 16
 
 
-def quantize(path, calibration, progress):
-    raise NotImplementedError
+def quantize(path: Path, calibration: Faces, progress: Progress) -> None:
+    """Replace an ONNX file by its quantised form, calibrated on faces."""
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    prepared = path.with_name(f"prepared-{path.name}")
+    # Folds batch normalisation into convolutions, which are then quantised as one.
+    quant_pre_process(path, prepared, skip_symbolic_shape=True)
+    with progress("calibrating") as update:
+        quantize_static(
+            prepared,
+            path,
+            _reader(calibration, update),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+
+
+def _reader(calibration: Faces, update: Any) -> Any:
+    """onnxruntime's interface to calibration data; its base class comes with onnxruntime."""
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.place = 0
+
+        def get_next(self) -> dict[str, Image] | None:
+            part = calibration.crops[self.place : self.place + _AT_ONCE]
+            self.place += len(part)
+            update(self.place, len(calibration))
+            return {INPUT: to_pixels(part)} if len(part) else None
+
+    return Reader()
