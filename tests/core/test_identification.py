@@ -74,6 +74,14 @@ def test_a_probe_without_a_face_is_a_miss() -> None:
     assert result.figures["rank_1"].n == 20
 
 
+def test_a_few_people_without_an_error_are_bounded_by_the_rule_of_three() -> None:
+    """Of four people a replicate may draw no one at all."""
+    vectors, labels = people_of(4, 4, 0.01)
+    templates, people = templates_of(vectors[::2], labels[::2])
+    rank = identification(templates, people, vectors[1::2], labels[1::2]).figures["rank_1"]
+    assert (rank.value, rank.low, rank.high) == (1, pytest.approx(1 - 3 / 4), 1)
+
+
 def test_probes_of_strangers_alone_measure_nothing() -> None:
     vectors, labels = people_of(4, 2, 0.1)
     templates, people = templates_of(vectors[:4], labels[:4])

@@ -149,6 +149,17 @@ def test_without_an_error_the_rule_of_three_bounds_the_interval() -> None:
     assert figures["eer"].high == pytest.approx(3 / people)
 
 
+@pytest.mark.filterwarnings("error")
+def test_two_people_are_measured_and_hardly_known() -> None:
+    labels = np.repeat([0, 1], 4)
+    vectors = np.random.default_rng(0).normal(size=(8, 4))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    summary = summarize(measure_all_pairs(vectors.astype(np.float32), labels))
+    for figure in (summary.figures["auc"], summary.figures["eer"], summary.figures["accuracy"]):
+        assert 0 <= figure.low <= figure.value <= figure.high <= 1
+        assert figure.high - figure.low > 0.9
+
+
 def test_the_interval_of_a_sample_is_about_that_of_all_pairs() -> None:
     random = np.random.default_rng(0)
     labels = np.repeat(np.arange(150), 6)

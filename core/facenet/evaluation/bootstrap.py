@@ -41,7 +41,8 @@ class Curves:
     genuine: Scores
 
     def rates(self) -> tuple[Scores, Scores]:
-        """FAR and TAR over all folds, (K + 1, B) each; the first row accepts nothing."""
+        """FAR and TAR over all folds, (K + 1, B) each; the first row accepts nothing. NaN where
+        a replicate drew no one of a kind of pairs."""
         return _shares(self.impostors.sum(axis=0)), _shares(self.genuine.sum(axis=0))
 
 
@@ -143,7 +144,7 @@ class _Layout:
 
 
 def _shares(accepted: Scores) -> Scores:
-    total = np.maximum(accepted[-1], np.finfo(np.float64).tiny)
+    total = np.where(accepted[-1] > 0, accepted[-1], np.nan)
     return np.concatenate([np.zeros((1, accepted.shape[1])), accepted / total])
 
 

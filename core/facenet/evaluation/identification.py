@@ -169,9 +169,10 @@ def _draws(truth: Indices, count: int, seed: int) -> Scores:
 
 
 def _means(hit: np.ndarray, numbers: Scores) -> Scores:
-    """(B,): weighted shares of (P,) or (P, B) hits."""
+    """(B,): weighted shares of (P,) or (P, B) hits; NaN where a replicate drew none of them."""
     weighted = hit[:, None] * numbers if hit.ndim == 1 else hit * numbers
-    mean: Scores = weighted.sum(axis=0) / np.maximum(numbers.sum(axis=0), 1e-9)
+    drawn = numbers.sum(axis=0)
+    mean: Scores = weighted.sum(axis=0) / np.where(drawn > 0, drawn, np.nan)
     return mean
 
 

@@ -22,8 +22,10 @@ def share_interval(
     `identities` is the number of people that were drawn from, `trials` the number of pairs or
     probes that the share is of. An `optimistic` figure is the best of many. It is higher than its
     true value by about as much as replicates are higher than it: the interval is moved down by
-    that. Where no error was seen, the rule of three over people bounds it.
+    that. Where no error was seen, the rule of three over people bounds it. Replicates that drew
+    no one are NaN, and left out.
     """
+    samples = samples[np.isfinite(samples)]
     if value in (0.0, 1.0) and np.all(samples == value):
         reach = min(1.0, 3 / identities)
         return (1 - reach, 1.0) if value == 1 else (0.0, reach)

@@ -86,7 +86,7 @@ def summarize(measured: Measured, *, count: int = REPLICATES, seed: int = 0) -> 
             point.threshold, samples[f"threshold_{far:g}"], identities=identities
         )
         thresholds[far] = Estimate(point.threshold, low, high, exact.impostor_pairs)
-    low, high = np.quantile(samples["band"], [0.025, 0.975], axis=1)
+    low, high = np.nanquantile(samples["band"], [0.025, 0.975], axis=1)
     return Summary(measured, figures, thresholds, protocol, identities, Band(axis, low, high))
 
 
@@ -163,4 +163,5 @@ def _rates(curves: Curves, threshold: float) -> dict[str, Scores]:
 def _at_far(limit: float, far: Scores, tar: Scores) -> tuple[Scores, np.ndarray]:
     """Per replicate the TAR at a FAR of at most `limit`, and the place on the curve."""
     place = (far <= limit * (1 + 1e-9)).sum(axis=0) - 1
-    return np.take_along_axis(tar, place[None], axis=0)[0], place
+    reached = np.take_along_axis(tar, place[None], axis=0)[0]
+    return np.where(np.isnan(far[-1] + tar[-1]), np.nan, reached), place
