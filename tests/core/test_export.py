@@ -10,13 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from facenet.cli.output import progress
+from facenet.data import scan_folder
 from facenet.errors import FacenetError, RequestError
 from facenet.exporting import FORMATS, check_parity, checked_format, drawn_faces, export_model
 from facenet.exporting.pixels import to_pixels
-from facenet.models import load_model
+from facenet.models import EmbeddingNetwork, TorchModel, load_model
+from facenet.types import Backbone
 
 PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 FILES = ["model.ts", "model.pt2", "model.onnx"]
@@ -47,6 +50,17 @@ def test_a_file_gives_the_models_embeddings(exported, trained, name: str, count:
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_a_network_that_wants_bgr_is_given_rgb_all_the_same(trained, tmp_path, name: str) -> None:
+    model = load_model(trained / "bundle")
+    preprocessing = model.card.preprocessing.model_copy(
+        update={"color": "bgr", "mean": (0.1, 0.4, 0.7), "std": (0.2, 0.3, 0.1)}
+    )
+    card = model.card.model_copy(update={"preprocessing": preprocessing})
+    made = export_model(TorchModel(model.network, card), tmp_path / name, progress=progress)
+    assert made.parity.lowest_cosine > 0.9999
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_a_file_tells_nothing_of_the_machine_that_wrote_it(exported, name: str) -> None:
     content = (exported / name).read_bytes()
     assert str(Path.home()).encode() not in content
@@ -65,6 +79,32 @@ def test_the_command_ends_in_a_table(facenet, trained: Path, tmp_path: Path) -> 
         (tmp_path / "model.onnx").stat().st_size / 1e6, rel=1e-3
     )
     assert result["latency_ms"] > 0
+
+
+def test_a_bundle_travels_and_gives_the_same_embeddings_elsewhere(
+    facenet, trained: Path, tmp_path: Path
+) -> None:
+    first, moved = tmp_path / "exported", tmp_path / "elsewhere" / "moved"
+    arguments = ("export", "--checkpoint", trained / "bundle", "--output", first, "--json")
+    made = facenet(*arguments).json()
+    assert made == {
+        "file": str(first),
+        "format": "bundle",
+        "space": load_model(trained / "bundle").card.space,
+    }
+    moved.parent.mkdir()
+    first.rename(moved)
+    crops = drawn_faces(32).crops
+    np.save(tmp_path / "crops.npy", crops)
+    script = (
+        "import sys, numpy as np\n"
+        "from facenet.models import load_model\n"
+        "np.save(sys.argv[3], load_model(sys.argv[1]).embed(np.load(sys.argv[2])))\n"
+    )
+    files = [moved, tmp_path / "crops.npy", tmp_path / "embeddings.npy"]
+    subprocess.run([sys.executable, "-c", script, *map(str, files)], check=True)
+    embeddings = load_model(trained / "bundle").embed(crops)
+    np.testing.assert_array_equal(np.load(files[-1]), embeddings)
 
 
 def test_parity_on_ones_own_images(facenet, trained: Path, faces: Path, tmp_path: Path) -> None:
@@ -136,6 +176,40 @@ def test_int8_is_measured_by_tar_and_kept_or_refused(
     ran = facenet(*arguments, "--max-tar-drop", max(0, drop))
     assert ran.code == 0, ran.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fp32.onnx", "model.onnx"]
+
+
+class Transformer(torch.nn.Module):
+    """Patches of a face through two wide matrix products."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = torch.nn.Conv2d(3, 32, 8, stride=8)
+        self.wide, self.narrow = torch.nn.Linear(32, 4096), torch.nn.Linear(4096, 32)
+
+    def forward(self, pixels):
+        tokens = self.patches(pixels).flatten(2).transpose(1, 2)
+        return (tokens + self.narrow(torch.relu(self.wide(tokens)))).mean(dim=1)
+
+
+def test_int8_holds_for_the_matrix_products_of_a_transformer(
+    trained: Path, faces: Path, tmp_path: Path
+) -> None:
+    backbone = Backbone(Transformer(), 32, 32, (0.5,) * 3, (0.5,) * 3)
+    card = load_model(trained / "bundle").card
+    model = TorchModel(EmbeddingNetwork(backbone, 16), card)
+    made = {
+        precision: export_model(
+            model,
+            tmp_path / f"{precision}.onnx",
+            progress=progress,
+            precision=precision,
+            folder=scan_folder(faces),
+            max_tar_drop=1,
+        )
+        for precision in ("fp32", "int8")
+    }
+    assert made["int8"].megabytes < 0.4 * made["fp32"].megabytes
+    assert made["int8"].parity.lowest_cosine > 0.9
 
 
 def test_a_drop_beyond_what_is_allowed_leaves_no_file(trained: Path, faces: Path) -> None:

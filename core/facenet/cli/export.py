@@ -63,7 +63,10 @@ def command(
     model = load_model(checkpoint)
     if kind == BUNDLE:
         save_bundle(model, output)
-        click.echo(f"{output}: bundle, embedding space {model.card.space}")
+        if as_json:
+            print_json({"file": output, "format": kind, "space": model.card.space})
+        else:
+            click.echo(f"{output}: bundle, embedding space {model.card.space}")
         return
     made = export_model(
         model,
