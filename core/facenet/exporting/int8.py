@@ -49,7 +49,8 @@ def quantize(path: Path, calibration: Faces, progress: Progress) -> None:
 
 def _last_product(model: onnx.ModelProto) -> str:
     """The matrix product of the head, which every embedding passes."""
-    return [node.name for node in model.graph.node if node.op_type in _PRODUCTS][-1]
+    names: list[str] = [node.name for node in model.graph.node if node.op_type in _PRODUCTS]
+    return names[-1]
 
 
 def _reader(calibration: Faces, update: Any) -> Any:
