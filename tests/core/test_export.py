@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -291,6 +292,6 @@ def test_the_pages_scripts_run_without_facenet_and_lightning(
         text=True,
     )
     assert ran.returncode == 0, ran.stderr
-    embedding = np.array(eval(ran.stdout.splitlines()[-1])).reshape(-1)
+    embedding = np.array(json.loads(ran.stdout.splitlines()[-1])).reshape(-1)
     own = load_model(trained / "bundle").embed(np.array(face)[None])[0]
     np.testing.assert_allclose(embedding, own, atol=1e-4)
