@@ -54,7 +54,7 @@ def command(
 
     .ts and .pt are TorchScript (which torch has deprecated), .pt2 torch.export, .onnx ONNX; a name
     without ending is a bundle. A file takes uint8 pixels, gives embeddings of unit length, and
-    appears only when they are the model's.
+    appears only when they are the model's or, in int8, lead to its decisions.
     """
     from facenet.exporting import BUNDLE, checked_format, export_model
     from facenet.models import load_model, save_bundle

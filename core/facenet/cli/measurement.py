@@ -142,7 +142,7 @@ def _facts(measured: Measurement) -> list[tuple[str, str]]:
         ("data", measured.data),
         ("images", f"{len(data.images):,} of {count(len({*data.people}), 'person', 'people')}"),
         ("fingerprint", fingerprint(data.images, measured.root)),
-        ("no usable face", f"{len(measured.failures):,} images, counted as not recognised"),
+        ("no usable face", f"{len(measured.failures):,} images"),
     ]
     details = [_details(result) for result in measured.results]
     for name in ("accuracy_protocol", "open_set"):

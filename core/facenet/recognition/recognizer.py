@@ -217,7 +217,7 @@ class Recognizer:
         crops = self._crops(image)
         if not crops:
             raise ImageError(f"{name_of(image)}: no face found")
-        decisive = self.known_threshold(threshold, gallery=self.store.count())
+        decisive = self.known_threshold(threshold, gallery=self.store.count)
         found = self.store.search(
             self.embed_crops(crops), top_k=top_k, min_similarity=min_similarity
         )
@@ -249,10 +249,11 @@ class Recognizer:
         return known
 
     def known_threshold(
-        self, given: float | None = None, *, gallery: int = 1
+        self, given: float | None = None, *, gallery: Callable[[], int] = lambda: 1
     ) -> tuple[float, str] | None:
-        """The threshold for a comparison with each of `gallery` identities and where it comes from:
-        given, configured, or calibrated; None when there is none.
+        """The threshold for a comparison with each of `gallery()` identities and where it comes
+        from: given, configured, or calibrated; None when there is none. Only a calibrated one
+        asks how large the gallery is.
 
         Raises `RequestError` for a given one outside of -1..1.
         """
@@ -263,7 +264,7 @@ class Recognizer:
             return given, "given"
         if self.config.threshold is not None:
             return self.config.threshold, "configured"
-        return calibration.for_gallery(gallery) if calibration else None
+        return calibration.for_gallery(gallery()) if calibration else None
 
     def best_crop(self, image: ImageSource) -> Crop:
         """The aligned best face of an image; raises `ImageError` when it has none."""
