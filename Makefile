@@ -12,7 +12,7 @@ help:  ## List the targets
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,yolo,dev]'
 	@touch $@
 
 demo: $(INSTALLED)  ## Train, measure, enrol and search on drawn faces (about two minutes)

@@ -7,11 +7,13 @@ shape (D,) or (N, D); similarity is cosine similarity, in [-1, 1].
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
+
+from facenet.records import Record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 
 PluginKind = Literal["backbone", "miner", "detector", "store", "frontend"]
 KINDS: tuple[PluginKind, ...] = ("backbone", "miner", "detector", "store", "frontend")
+ImageFormat = Literal["BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP"]
+"""The image formats that are read, by Pillow's names."""
+Alignment = Literal["none", "square", "five-point"]
+"""From a face to the square that a network sees: see `facenet.imaging.align`."""
 API_VERSION = 1
 """Version of the plugin contract; raised only when an existing plugin would stop working."""
 
@@ -34,8 +40,10 @@ class PluginInfo:
     """What a plugin says about itself.
 
     `install` is shown when one of the plugin's own dependencies is missing, for example
-    ``pip install 'facenet-kit[pgvector]'``. `licence` is the SPDX id of the plugin together with
-    what it links to. `options` is the pydantic model of the plugin's keys in YAML; None: no keys.
+    ``pip install 'facenet-kit[pgvector]'``. `licence` is the SPDX id of the plugin's own code, and
+    `requires` names the libraries that it brings into the process, each with its SPDX id, where
+    `licences.allow` must judge them. `options` is the pydantic model of the plugin's keys in YAML;
+    None: no keys.
     """
 
     summary: str
@@ -43,6 +51,7 @@ class PluginInfo:
     options: type[BaseModel] | None = None
     install: str | None = None
     api_version: int = API_VERSION
+    requires: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,28 +125,42 @@ class Miner(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Face:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Face(Record):
     """One detected face: `box` is x1, y1, x2, y2 in pixels of the photo, `score` in 0..1.
 
     `landmarks` is (5, 2) float32 in pixels (the person's right eye, left eye, nose tip, right
-    and left mouth corner), or None when the detector gives none.
+    and left mouth corner), or None when the detector gives none. Coordinates are continuous: the
+    photo's upper left corner is (0, 0), the centre of its first pixel (0.5, 0.5).
     """
 
     box: tuple[float, float, float, float]
     score: float
     landmarks: Vector | None = None
 
+    def __repr__(self) -> str:
+        box = ", ".join(f"{side:.0f}" for side in self.box)
+        known = "no" if self.landmarks is None else "five"
+        return f"Face(box=({box}), score={self.score:.2f}, {known} landmarks)"
+
 
 class Detector(Protocol):
-    """Finds faces in photos."""
+    """Finds faces in photos. facenet calls a detector from one thread at a time.
+
+    A detector may have two attributes more. `working_size`: the longest side, in pixels, of what it
+    looks at; facenet hands over larger photos reduced to it, and takes the boxes back to pixels of
+    the photo. `licence`: the SPDX id of its weights; None or missing: not stated.
+    """
 
     def __call__(self, images: Sequence[Image]) -> list[list[Face]]:
-        """Per image the faces found, best first, boxes inside the image; maybe none."""
+        """Per RGB uint8 image the faces found, best first, boxes inside the image; maybe none.
+
+        The answer for an image does not depend on the others that are given with it.
+        """
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class Match(Record):
     """One identity of the gallery that a probe was compared with."""
 
     identity: str
@@ -146,10 +169,22 @@ class Match:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Samples(NamedTuple):
+    """What was enrolled of one identity, in order of enrolment: (N, D) float32 `embeddings` of unit
+    length, and (N,) float32 `weights` in (0, 1], how much each counts in the template."""
+
+    embeddings: Vector
+    weights: Vector
+
+
+Template = Callable[[Samples], "Vector"]
+"""From all samples of an identity to a (D,) vector whose direction is the identity's template."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class IdentityRecord:
-    """What a store holds on one identity: its template (`centroid`, (D,) float32, unit length:
-    the normalised sum of its unit-length samples), how many samples, and metadata."""
+class IdentityRecord(Record):
+    """What a store holds on one identity: its template (`centroid`, (D,) float32, unit length),
+    how many samples, and metadata."""
 
     identity: str
     samples: int
@@ -158,7 +193,7 @@ class IdentityRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Record):
     """Proof of an erasure: how many samples of which identity went, and when (UTC)."""
 
     identity: str
@@ -167,7 +202,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreStats:
+class StoreStats(Record):
     """A store at a glance; `space` is the embedding-space id that it is bound to."""
 
     backend: str
@@ -192,12 +227,17 @@ class Store(Protocol):
         *,
         keys: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        weights: Sequence[float] | None = None,
+        template: Template | None = None,
     ) -> int:
         """Add (N, D) samples to an identity, creating it when new; return how many were added.
 
         `keys` (N, for example content hashes) make enrolment idempotent: a sample whose key
         the identity already holds is not added again. `metadata` is merged over what is there.
-        Raises `StoreError` for a wrong dimension, a NaN, a zero vector or an empty name.
+        `weights` are (N,) in (0, 1]; None: 1 each. The template becomes the weighted mean of all
+        samples, or what `template` makes of them while no one else can change the identity.
+        Raises `StoreError` for a wrong dimension, a NaN, a zero vector, a weight out of range or an
+        empty name.
         """
 
     def search(
@@ -208,6 +248,9 @@ class Store(Protocol):
 
     def get(self, identity: str) -> IdentityRecord | None:
         """The record of one identity; None when it is not enrolled."""
+
+    def samples(self, identity: str) -> Samples:
+        """All samples of one identity; (0, D) and (0,) when it is not enrolled."""
 
     def identities(self) -> Iterator[IdentityRecord]:
         """All records in order of identity name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import (
     ConfigDict,
@@ -20,11 +20,13 @@ from pydantic import (
 
 from facenet.config.section import (
     DetectorSlot,
+    LicencesConfig,
     Section,
     ShortSpelling,
     StoreSlot,
     from_context,
 )
+from facenet.types import ImageFormat
 from facenet.validation import wrong_key
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -48,6 +50,16 @@ def _add_short_spellings(schema: dict[str, Any]) -> None:
     )
 
 
+class ImagesConfig(Section):
+    """Which images are read. The header is checked before any pixel is decoded."""
+
+    formats: tuple[ImageFormat, ...] = Field(
+        get_args(ImageFormat), min_length=1, description="Formats, by Pillow's names."
+    )
+    max_pixels: PositiveInt = Field(25_000_000, description="Width times height.")
+    max_bytes: PositiveInt = Field(50_000_000, description="Size of the file.")
+
+
 class InferenceConfig(Section):
     """Which model recognises, over which gallery, with which detector.
 
@@ -63,7 +75,7 @@ class InferenceConfig(Section):
     device: Device = Field("auto", description="Where the network runs; cuda without a GPU fails.")
     normalize_embeddings: bool = Field(True, description="Embeddings of unit length.")
     batch_size: PositiveInt = Field(32, description="Images in one forward pass.")
-    num_workers: NonNegativeInt = Field(2, description="Threads that decode images.")
+    num_workers: NonNegativeInt = Field(2, description="Threads that decode and align images.")
     image_size: int | None = Field(
         None, ge=16, le=1024, description="Input side in pixels; null: the model's own."
     )
@@ -71,10 +83,23 @@ class InferenceConfig(Section):
         None, ge=-1, le=1, description="Similarity of a match; null: the model's calibrated one."
     )
     detection_threshold: float = Field(
-        0.0, ge=0, le=1, description="Faces with a lower detector score are ignored."
+        0.0,
+        ge=0,
+        le=1,
+        description="Of the faces that the detector reports, those with a lower score are "
+        "ignored. What it reports at all is for its own `confidence` to say.",
     )
     detector: DetectorSlot = Field(
         DetectorSlot(plugin="whole_image"), description="Face detector plugin."
+    )
+    images: ImagesConfig = Field(default_factory=ImagesConfig)
+    quality: Literal["off", "standard", "strict"] = Field(
+        "standard", description="Which photos may be enrolled; off: any with a face."
+    )
+    template: Literal["mean", "robust"] = Field(
+        "mean",
+        description="What stands for an identity: the mean of its samples, or their mean weighted "
+        "by quality and without outliers.",
     )
     store: StoreSlot = Field(StoreSlot(plugin="pgvector"), description="Vector store plugin.")
     frontends: Mapping[str, Mapping[str, Any]] = Field(
@@ -82,6 +107,7 @@ class InferenceConfig(Section):
         repr=False,  # only the plugin knows which of its options are secret
         description="Options of frontends by name, such as `{serve: {port: 8000}}`.",
     )
+    licences: LicencesConfig = Field(default_factory=LicencesConfig)
 
     @field_validator("frontends")
     @classmethod

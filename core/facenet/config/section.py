@@ -141,6 +141,17 @@ class StoreSlot(Slot):
     kind: ClassVar[PluginKind] = "store"
 
 
+class LicencesConfig(Section):
+    """Which licences may run here."""
+
+    allow: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="SPDX ids that plugins, the libraries they need and weights may have; anything "
+        "else is refused at start. null: all.",
+    )
+
+
 def planned(default: Any, description: str, **constraints: Any) -> Any:
     """A key that loads and is checked, but has no effect yet; the reference says so."""
     return Field(

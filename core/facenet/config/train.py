@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from facenet.config.section import BackboneSlot, MinerSlot, Section
+from facenet.config.section import BackboneSlot, LicencesConfig, MinerSlot, Section
 from facenet.validation import wrong_key
 
 MAX_EMBEDDING_DIM = 4000
@@ -213,6 +213,7 @@ class TrainConfig(Section):
     )
     trainer: TrainerConfig = Field(default_factory=TrainerConfig)
     logging: LoggingConfig = Field(default_factory=LoggingConfig)
+    licences: LicencesConfig = Field(default_factory=LicencesConfig)
 
     @model_validator(mode="after")
     def _a_checkpoint_is_written(self) -> Self:

@@ -10,11 +10,11 @@ from facenet.errors import ModelError
 from facenet.evaluation import Estimate
 from facenet.models.calibration import Calibration
 from facenet.models.record import Record
+from facenet.types import Alignment
 from facenet.validation import config_error
 
 FORMAT_VERSION = 2
 
-Alignment = Literal["none", "square", "five-point"]
 Color = Literal["rgb", "bgr"]
 
 

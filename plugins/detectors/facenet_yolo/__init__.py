@@ -1,0 +1,1 @@
+"""Detector plugin `yolo`."""
