@@ -7,6 +7,8 @@ work itself failed (exit code 1).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class FacenetError(Exception):
     """Base of all facenet errors; its text is one sentence fit to be shown to a user."""
@@ -30,6 +32,14 @@ class DataError(RequestError):
 
 class ImageError(RequestError):
     """An image cannot be decoded, or holds no face."""
+
+
+class QualityError(ImageError):
+    """A photo is not good enough to be enrolled; `codes` says why, in words for programs."""
+
+    def __init__(self, message: str, codes: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.codes = tuple(codes)
 
 
 class ModelError(RequestError):

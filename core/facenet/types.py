@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NamedTuple,
+    Protocol,
+    Self,
+    get_args,
+    runtime_checkable,
+)
 
 from facenet.records import Record
 
@@ -33,6 +42,15 @@ Alignment = Literal["none", "square", "five-point"]
 """From a face to the square that a network sees: see `facenet.imaging.align`."""
 API_VERSION = 1
 """Version of the plugin contract; raised only when an existing plugin would stop working."""
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """What is decoded: formats, and at most so many pixels and bytes of a file."""
+
+    formats: tuple[ImageFormat, ...] = get_args(ImageFormat)
+    max_pixels: int = 25_000_000
+    max_bytes: int = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)

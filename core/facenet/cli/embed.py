@@ -39,9 +39,9 @@ def command(
             path for given in images for path in (image_files(given) if given.is_dir() else [given])
         ]
         with progress("embedding") as update:
-            batches = list(embed_files(recognizer, paths, update))
+            batches = list(embed_files(recognizer.pipeline, paths, update))
         report_skipped("image", [failure for batch in batches for failure in batch.failures])
-        names = [str(path) for batch in batches for path in batch.paths]
+        names = [str(path) for batch in batches for path in batch.found]
         if not names:
             raise RequestError("no image could be embedded")
         embeddings = np.concatenate([batch.embeddings for batch in batches])

@@ -104,13 +104,12 @@ def write_measurement(measured: Measurement, groups: Sequence[Group], folder: Pa
     from facenet.evaluation import VerificationResult
     from facenet.evaluation.machine import environment
     from facenet.evaluation.report import Report, write_report
-    from facenet.imaging import crop_face, decode, whole_image_box
+    from facenet.imaging import centre_square, open_photo
 
     images = measured.images.images
 
     def picture(place: int) -> Image:
-        image = decode(images[place])
-        return crop_face(image, whole_image_box(image), THUMBNAIL)
+        return centre_square(open_photo(images[place]), THUMBNAIL)
 
     pairs = [result for result in measured.results if isinstance(result, VerificationResult)]
     searches = [result for result in measured.results if not isinstance(result, VerificationResult)]

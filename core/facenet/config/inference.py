@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 from pydantic import (
     ConfigDict,
@@ -26,7 +26,7 @@ from facenet.config.section import (
     StoreSlot,
     from_context,
 )
-from facenet.types import ImageFormat
+from facenet.types import ImageFormat, ImageLimits
 from facenet.validation import wrong_key
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -54,10 +54,10 @@ class ImagesConfig(Section):
     """Which images are read. The header is checked before any pixel is decoded."""
 
     formats: tuple[ImageFormat, ...] = Field(
-        get_args(ImageFormat), min_length=1, description="Formats, by Pillow's names."
+        ImageLimits.formats, min_length=1, description="Formats, by Pillow's names."
     )
-    max_pixels: PositiveInt = Field(25_000_000, description="Width times height.")
-    max_bytes: PositiveInt = Field(50_000_000, description="Size of the file.")
+    max_pixels: PositiveInt = Field(ImageLimits.max_pixels, description="Width times height.")
+    max_bytes: PositiveInt = Field(ImageLimits.max_bytes, description="Size of the file.")
 
 
 class InferenceConfig(Section):

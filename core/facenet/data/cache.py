@@ -27,8 +27,8 @@ from facenet.data.folder import Progress, files_of_identities
 from facenet.data.precision import Precision
 from facenet.errors import DataError
 
-VERSION = 1
-"""Raised when `crop_face` or the layout of an entry changes."""
+VERSION = 2
+"""Raised when `read_crop` or the layout of an entry changes."""
 ABANDONED_AFTER = 3600.0
 """Seconds without a write after which a half-built entry is taken for that of a dead process."""
 _CHUNK = 256

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from facenet.errors import DataError, ImageError
-from facenet.imaging import crop_face, decode, image_files, whole_image_box
+from facenet.imaging import centre_square, image_files, open_photo
 
 if TYPE_CHECKING:
     from facenet.data.cache import CropCache
@@ -103,13 +103,12 @@ def identity_folder(
 
 def read_crop(path: Path, image_size: int) -> Image:
     """Decode an image to the (S, S, 3) uint8 crop that a network sees; raises `ImageError`."""
-    image = decode(path)
-    return crop_face(image, whole_image_box(image), image_size)
+    return centre_square(open_photo(path), image_size)
 
 
 def _decoding_problem(path: Path) -> str | None:
     try:
-        decode(path, at_least=1)
+        open_photo(path).at(0)
     except ImageError as error:
         return str(error)
     return None

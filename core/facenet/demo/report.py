@@ -12,7 +12,7 @@ from facenet.demo.run import DemoResult, Probe
 from facenet.evaluation.figures import histogram_figure, roc_figure
 from facenet.evaluation.page import data_address, render, to_svg, write_files
 from facenet.evaluation.style import GENUINE, IMPOSTOR, dress, new_figure, styled
-from facenet.imaging import crop_face, decode, whole_image_box
+from facenet.imaging import centre_square, open_photo
 
 PANELS = 8
 """How many searched probes the report shows."""
@@ -86,5 +86,4 @@ def _panel(result: DemoResult, probe: Probe) -> dict[str, Any]:
 
 
 def _thumbnail(path: Path) -> str:
-    image = decode(path)
-    return data_address(crop_face(image, whole_image_box(image), THUMBNAIL))
+    return data_address(centre_square(open_photo(path), THUMBNAIL))

@@ -219,10 +219,10 @@ def _search(
 ) -> list[Probe]:
     identities = {sample.path: sample.identity for sample in queries}
     probes = []
-    for batch in embed_files(recognizer, list(identities), progress):
+    for batch in embed_files(recognizer.pipeline, list(identities), progress):
         found = recognizer.store.search(batch.embeddings, top_k=TOP_K)
         probes += [
             Probe(path, identities[path], tuple(matches))
-            for path, matches in zip(batch.paths, found, strict=True)
+            for path, matches in zip(batch.found, found, strict=True)
         ]
     return probes

@@ -1,16 +1,23 @@
 """Images: safe decoding, and the face crops that networks see."""
 
-from facenet.imaging.crop import crop_face, whole_image_box
-from facenet.imaging.decode import IMAGE_SUFFIXES, ImageSource, decode, image_files, name_of
+from facenet.imaging.alignment import align, centre_square, is_whole, similarity_transform
+from facenet.imaging.decode import ImageSource, decode, name_of, open_photo
+from facenet.imaging.files import IMAGE_SUFFIXES, image_files
 from facenet.imaging.fingerprint import fingerprint
+from facenet.imaging.photo import Photo, View
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "ImageSource",
-    "crop_face",
+    "Photo",
+    "View",
+    "align",
+    "centre_square",
     "decode",
     "fingerprint",
     "image_files",
+    "is_whole",
     "name_of",
-    "whole_image_box",
+    "open_photo",
+    "similarity_transform",
 ]

@@ -1,67 +1,91 @@
-"""Many files at once: decoded in parallel, embedded in full batches, failures set aside."""
+"""Many images at once: decoded in parallel, embedded in full batches, failures set aside."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from facenet.errors import ImageError
-from facenet.recognition.recognizer import Crop, Recognizer
+from facenet.imaging import ImageSource
+from facenet.recognition.ahead import map_ahead
+from facenet.recognition.pipeline import Crop, Pipeline
 
 if TYPE_CHECKING:
     from facenet.types import Vector
 
 Progress = Callable[[int, int], None]
+"""Told how many are done, and of how many."""
+Source = TypeVar("Source", bound=ImageSource)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """The next few files: `paths`, their `crops` and (N, D) `embeddings` in one order, and one
-    line in `failures` for each file that is unreadable or shows no face."""
+class Batch(Generic[Source]):
+    """The next few images: for each of `sources`, in `outcomes`, its aligned best face or why there
+    is none; `embeddings` are (N, D), of those N that have one."""
 
-    paths: list[Path]
-    crops: list[Crop]
+    sources: list[Source]
+    outcomes: list[Crop | ImageError]
     embeddings: Vector
-    failures: list[str]
+
+    @property
+    def found(self) -> list[Source]:
+        """The images that have a face, in the order of the embeddings."""
+        return [
+            source
+            for source, outcome in zip(self.sources, self.outcomes, strict=True)
+            if isinstance(outcome, Crop)
+        ]
+
+    @property
+    def crops(self) -> list[Crop]:
+        """Their aligned faces."""
+        return [outcome for outcome in self.outcomes if isinstance(outcome, Crop)]
+
+    @property
+    def failures(self) -> list[str]:
+        """One line for each image that is unreadable or shows no face."""
+        return [str(outcome) for outcome in self.outcomes if isinstance(outcome, ImageError)]
+
+
+def embed_batches(
+    pipeline: Pipeline, images: Iterable[Source], *, normalize: bool | None = None
+) -> Iterator[Batch[Source]]:
+    """Embed the best face of each image, `batch_size` images at a time, in order.
+
+    The images may never end; the next ones are decoded while a batch is embedded. `normalize` gives
+    embeddings unit length; None: as configured.
+    """
+    size = pipeline.config.batch_size
+    outcomes = map_ahead(partial(_crop, pipeline), images, pipeline.config.num_workers, size)
+    while batch := list(islice(outcomes, size)):
+        found = [outcome for _, outcome in batch]
+        crops = [outcome for outcome in found if isinstance(outcome, Crop)]
+        yield Batch(
+            [source for source, _ in batch], found, pipeline.embed(crops, normalize=normalize)
+        )
 
 
 def embed_files(
-    recognizer: Recognizer,
-    paths: Sequence[Path],
+    pipeline: Pipeline,
+    paths: Sequence[Source],
     progress: Progress | None = None,
     *,
     normalize: bool | None = None,
-) -> Iterator[Batch]:
-    """Embed the best face of each file, `batch_size` files at a time, in order.
-
-    `progress` is told how many files are done, and of how many. `normalize` gives embeddings unit
-    length; None: as configured.
-    """
-    remaining = iter(paths)
+) -> Iterator[Batch[Source]]:
+    """As `embed_batches`; `progress` is told how far it is."""
     done = 0
-    with ThreadPoolExecutor(max(1, recognizer.config.num_workers)) as pool:
-        while chunk := list(islice(remaining, recognizer.config.batch_size)):
-            batch_paths, crops, failures = [], [], []
-            outcomes = pool.map(lambda path: _crop(recognizer, path), chunk)
-            for path, outcome in zip(chunk, outcomes, strict=True):
-                if isinstance(outcome, Crop):
-                    batch_paths.append(path)
-                    crops.append(outcome)
-                else:
-                    failures.append(str(outcome))
-            embeddings = recognizer.embed_crops(crops, normalize=normalize)
-            yield Batch(batch_paths, crops, embeddings, failures)
-            done += len(chunk)
-            if progress:
-                progress(done, len(paths))
+    for batch in embed_batches(pipeline, paths, normalize=normalize):
+        yield batch
+        done += len(batch.sources)
+        if progress:
+            progress(done, len(paths))
 
 
-def _crop(recognizer: Recognizer, path: Path) -> Crop | ImageError:
+def _crop(pipeline: Pipeline, image: Source) -> Crop | ImageError:
     try:
-        return recognizer.best_crop(path)
+        return pipeline.best_crop(image)
     except ImageError as error:
         return error

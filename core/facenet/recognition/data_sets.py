@@ -44,8 +44,8 @@ def _embedded(
     embeddings = np.zeros((len(paths), recognizer.model.embedding_dim), np.float32)
     found = np.zeros(len(paths), bool)
     failures: list[str] = []
-    for batch in embed_files(recognizer, paths, progress, normalize=True):
-        rows = [places[path] for path in batch.paths]
+    for batch in embed_files(recognizer.pipeline, paths, progress, normalize=True):
+        rows = [places[path] for path in batch.found]
         embeddings[rows], found[rows] = batch.embeddings, True
         failures += batch.failures
     return Embedded(paths, people, embeddings, found), failures

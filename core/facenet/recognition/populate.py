@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -11,6 +11,7 @@ from facenet.errors import DataError
 from facenet.imaging import image_files
 from facenet.recognition.bulk import Batch, Progress, embed_files
 from facenet.recognition.recognizer import Recognizer
+from facenet.recognition.results import Enrolment
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ def populate(
 ) -> PopulateReport:
     """Enrol every image of `root/<identity>/`, or of `images` below it, under its folder's name.
 
-    Images that are unreadable or show no face are reported and passed over. What the gallery
+    Images that are unreadable, show no face or are refused by the configured `quality` are reported
+    and passed over. What the gallery
     already holds is not added again, so an interrupted run is finished by running it again.
     """
     found = [path for path in images or image_files(root) if path.parent != root]
@@ -41,18 +43,18 @@ def populate(
     identities: set[str] = set()
     failures: list[str] = []
     added = 0
-    for batch in embed_files(recognizer, found, progress):
+    for batch in embed_files(recognizer.pipeline, found, progress):
         failures += batch.failures
-        names = [path.relative_to(root).parts[0] for path in batch.paths]
+        names = [path.relative_to(root).parts[0] for path in batch.found]
         identities.update(names)
-        added += _enrol(recognizer, names, batch)
+        for enrolment in _enrol(recognizer, names, batch):
+            added += enrolment.added
+            failures += enrolment.refused
     return PopulateReport(len(identities), len(found), added, tuple(failures))
 
 
-def _enrol(recognizer: Recognizer, names: Sequence[str], batch: Batch) -> int:
-    added = 0
+def _enrol(recognizer: Recognizer, names: Sequence[str], batch: Batch[Path]) -> Iterator[Enrolment]:
     for identity, members in groupby(range(len(names)), key=names.__getitem__):
-        indices = list(members)
-        crops = [batch.crops[index] for index in indices]
-        added += recognizer.enrol_crops(identity, crops, batch.embeddings[indices]).added
-    return added
+        rows = list(members)
+        crops = [batch.crops[row] for row in rows]
+        yield recognizer.enrol_crops(identity, crops, batch.embeddings[rows])

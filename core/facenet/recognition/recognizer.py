@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -15,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from facenet.config import InferenceConfig, parse_config
-from facenet.errors import ImageError, RequestError
-from facenet.imaging import ImageSource, crop_face, decode, name_of
+from facenet.errors import ImageError, QualityError, RequestError
+from facenet.imaging import ImageSource, name_of
 from facenet.models import (
     EmbeddingModel,
     find_pretrained,
@@ -27,31 +24,31 @@ from facenet.models import (
     save_bundle,
 )
 from facenet.plugins import Registry
+from facenet.recognition.ahead import map_ahead
+from facenet.recognition.bulk import embed_batches
+from facenet.recognition.enrolment import assess
+from facenet.recognition.pipeline import Crop, Pipeline
+from facenet.recognition.quality import Quality
 from facenet.recognition.results import Decision, Enrolment, FaceMatches
+from facenet.recognition.templates import robust_template
+from facenet.recognition.thresholds import NO_THRESHOLD, known_threshold, needed_threshold
 from facenet.types import Detector, Face, Receipt, Store
 
 if TYPE_CHECKING:
-    from facenet.types import Image, Vector
-
-logger = logging.getLogger(__name__)
-
-NO_THRESHOLD = "not calibrated: no one is named"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Crop:
-    """An aligned face, (S, S, 3) uint8, where it was found, and a key of its content."""
-
-    face: Face
-    pixels: Image
-    key: str
+    from facenet.types import Vector
 
 
 class Recognizer:
     """Detects, aligns, embeds, verifies, enrols, searches and forgets faces.
 
-    Images are given as path, encoded bytes, Pillow image or (H, W, 3) uint8 RGB array. The store is
-    opened when it is first needed; use the recognizer as a context manager, or call `close`.
+    Images are given as path, encoded bytes, Pillow image or (H, W, 3) uint8 RGB array; addresses
+    are not fetched. Threads may share a recognizer, and then share the calls of its detector and
+    model. The store is opened when it is first needed; use the recognizer as a context manager, or
+    call `close`.
+
+    >>> recognizer = Recognizer.from_pretrained("my-model", detector="yunet")
+    >>> recognizer.enrol("Ann", ["ann1.jpg", "ann2.jpg"])
+    >>> recognizer.identify("party.jpg").identity
     """
 
     def __init__(
@@ -66,7 +63,7 @@ class Recognizer:
         self.model = model
         self.config = config
         self.registry = registry
-        self._detector = detector
+        self.pipeline = Pipeline(model, detector, config)
         self._open_store = open_store
         self._store: Store | None = None
         self._lock = threading.Lock()
@@ -82,7 +79,6 @@ class Recognizer:
         model = load_model(config.checkpoint_path, device)
         if config.image_size not in (None, model.card.preprocessing.image_size):
             model = resized(model, config.image_size)
-        _warn_of_alignment(model.card.preprocessing.alignment, config.detector.plugin)
         detector = registry.load("detector", config.detector.plugin).make_from(
             config.detector.options, config_dir=config.config_dir, device=device.type
         )
@@ -148,7 +144,7 @@ class Recognizer:
 
     def detect(self, image: ImageSource) -> list[Face]:
         """The faces of a photo, best first, of at least `detection_threshold`; maybe none."""
-        return self._faces(decode(image))
+        return self.pipeline.faces(self.pipeline.open(image))
 
     def embed(self, images: Sequence[ImageSource]) -> Vector:
         """(N, D) float32 embeddings of the best face of each of N images.
@@ -156,7 +152,7 @@ class Recognizer:
         They have unit length unless `normalize_embeddings` is false.
         Raises `ImageError` for an image that is broken or has no face.
         """
-        return self.embed_crops([self.best_crop(image) for image in images])
+        return self.pipeline.embed([self.pipeline.best_crop(image) for image in images])
 
     def verify(
         self, image_a: ImageSource, image_b: ImageSource, *, threshold: float | None = None
@@ -167,8 +163,8 @@ class Recognizer:
         Raises `RequestError` when there is none, or one outside -1..1: none is invented.
         """
         threshold, origin = self.threshold(threshold)
-        crops = [self.best_crop(image_a), self.best_crop(image_b)]
-        first, second = self.embed_crops(crops, normalize=True)
+        crops = [self.pipeline.best_crop(image) for image in (image_a, image_b)]
+        first, second = self.pipeline.embed(crops, normalize=True)
         similarity = float(np.clip(first @ second, -1, 1))
         calibration = self.model.card.calibration
         known = calibration.probability if calibration else None
@@ -190,12 +186,43 @@ class Recognizer:
         """Add the best face of each image to an identity, all or none of them.
 
         A face that the identity already holds is not added again. Raises `ImageError` for any
-        image without a usable face, before anything is written.
+        image without a usable face, and `QualityError` where the configured `quality` refuses
+        one, before anything is written.
         """
         if not images:
             raise RequestError(f"enrol {identity!r}: no image given")
-        crops = [self.best_crop(image) for image in images]
-        return self.enrol_crops(identity, crops, self.embed_crops(crops), metadata=metadata)
+        crops = [self.pipeline.best_crop(image) for image in images]
+        embeddings = self.pipeline.embed(crops)
+        assessed = assess(self.store, identity, crops, embeddings, self.config.quality)
+        refused = [reason for _, reasons in assessed for reason in reasons]
+        if refused:
+            lines = [
+                f"{crop.source}: not enrolled: {reason.text} ({reason.code})"
+                for crop, (_, reasons) in zip(crops, assessed, strict=True)
+                for reason in reasons
+            ]
+            raise QualityError(
+                "\n".join([*lines, "nothing is stored; quality: off takes any face"]),
+                [reason.code for reason in refused],
+            )
+        qualities = [quality for quality, _ in assessed]
+        return self._add(identity, crops, embeddings, qualities, metadata)
+
+    def enrol_crops(self, identity: str, crops: Sequence[Crop], embeddings: Vector) -> Enrolment:
+        """Like `enrol`, for aligned faces whose (N, D) embeddings are known already; those that
+        are refused are left out, and said in `refused`."""
+        assessed = assess(self.store, identity, crops, embeddings, self.config.quality)
+        kept = [place for place, (_, reasons) in enumerate(assessed) if not reasons]
+        refused = tuple(
+            f"{crop.source}: {reason.text} ({reason.code})"
+            for crop, (_, reasons) in zip(crops, assessed, strict=True)
+            for reason in reasons[:1]
+        )
+        if not kept:
+            return Enrolment(identity, 0, self._samples(identity), refused)
+        qualities = [assessed[place][0] for place in kept]
+        kept_crops = [crops[place] for place in kept]
+        return self._add(identity, kept_crops, embeddings[kept], qualities, None, refused)
 
     def search(
         self,
@@ -214,19 +241,45 @@ class Recognizer:
         """
         if top_k < 1:
             raise RequestError(f"top_k is {top_k}: must be at least 1")
-        crops = self._crops(image)
+        crops = self.pipeline.crops(image)
         if not crops:
             raise ImageError(f"{name_of(image)}: no face found")
-        decisive = self.known_threshold(threshold, gallery=self.store.count)
-        found = self.store.search(
-            self.embed_crops(crops), top_k=top_k, min_similarity=min_similarity
-        )
-        results = [
-            FaceMatches(crop.face, tuple(matches), *(decisive or (None, NO_THRESHOLD)))
-            for crop, matches in zip(crops, found, strict=True)
-        ]
-        self.registry.notify("after_search", results=results)
-        return results
+        return self._search(crops, top_k, min_similarity, threshold)
+
+    def identify(self, image: ImageSource, *, threshold: float | None = None) -> FaceMatches:
+        """Who the best face of a photo is: its `identity`, or None for someone unknown.
+
+        Raises `RequestError` when there is no threshold to decide with, and `ImageError` when
+        there is no face.
+        """
+        self.threshold(threshold)
+        [found] = self._search([self.pipeline.best_crop(image)], 1, -1.0, threshold)
+        return found
+
+    def embed_each(
+        self, images: Iterable[ImageSource]
+    ) -> Iterator[tuple[ImageSource, Vector | ImageError]]:
+        """For each image its (D,) embedding, or why there is none; in order, as they are needed.
+
+        The images may be more than fit in memory, and may never end.
+        """
+        for batch in embed_batches(self.pipeline, images):
+            rows = iter(batch.embeddings)
+            for image, outcome in zip(batch.sources, batch.outcomes, strict=True):
+                yield image, next(rows) if isinstance(outcome, Crop) else outcome
+
+    def search_each(
+        self, images: Iterable[ImageSource], **options: Any
+    ) -> Iterator[tuple[ImageSource, list[FaceMatches] | ImageError]]:
+        """`search` for each image, with its options, or why there is no answer; in order."""
+
+        def answer(image: ImageSource) -> list[FaceMatches] | ImageError:
+            try:
+                return self.search(image, **options)
+            except ImageError as error:
+                return error
+
+        return map_ahead(answer, images, self.config.num_workers, self.config.batch_size)
 
     def forget(self, identity: str) -> Receipt:
         """Erase all that the store holds on an identity."""
@@ -239,67 +292,14 @@ class Recognizer:
 
         Raises `RequestError` when there is none.
         """
-        known = self.known_threshold(given)
-        if known is None:
-            raise RequestError(
-                f"{self.config.checkpoint_path} has no calibrated threshold: give one "
-                "(--threshold), set threshold in the configuration, or find one with "
-                "`facenet calibrate`"
-            )
-        return known
+        return needed_threshold(self.model.card, self.config, given)
 
     def known_threshold(
         self, given: float | None = None, *, gallery: Callable[[], int] = lambda: 1
     ) -> tuple[float, str] | None:
         """The threshold for a comparison with each of `gallery()` identities and where it comes
-        from: given, configured, or calibrated; None when there is none. Only a calibrated one
-        asks how large the gallery is.
-
-        Raises `RequestError` for a given one outside of -1..1.
-        """
-        calibration = self.model.card.calibration
-        if given is not None:
-            if not -1 <= given <= 1:
-                raise RequestError(f"threshold {given}: must be a cosine similarity in -1..1")
-            return given, "given"
-        if self.config.threshold is not None:
-            return self.config.threshold, "configured"
-        return calibration.for_gallery(gallery()) if calibration else None
-
-    def best_crop(self, image: ImageSource) -> Crop:
-        """The aligned best face of an image; raises `ImageError` when it has none."""
-        crops = self._crops(image)
-        if not crops:
-            raise ImageError(f"{name_of(image)}: no face found")
-        if len(crops) > 1:
-            logger.warning("%s: %d faces, the best one is used", name_of(image), len(crops))
-        return crops[0]
-
-    def embed_crops(self, crops: Sequence[Crop], *, normalize: bool | None = None) -> Vector:
-        """(N, D) float32 embeddings of aligned faces, in forward passes of `batch_size`."""
-        if not crops:
-            return np.empty((0, self.model.embedding_dim), np.float32)
-        unit = self.config.normalize_embeddings if normalize is None else normalize
-        pixels = np.stack([crop.pixels for crop in crops])
-        size = self.config.batch_size
-        batches = [pixels[start : start + size] for start in range(0, len(pixels), size)]
-        return np.concatenate([self.model.embed(batch, normalize=unit) for batch in batches])
-
-    def enrol_crops(
-        self,
-        identity: str,
-        crops: Sequence[Crop],
-        embeddings: Vector,
-        *,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> Enrolment:
-        """Like `enrol`, for aligned faces whose (N, D) embeddings are known already."""
-        added = self.store.enrol(
-            identity, embeddings, keys=[crop.key for crop in crops], metadata=metadata
-        )
-        self.registry.notify("after_enrol", identity=identity, added=added)
-        record = self.store.get(identity)
-        return Enrolment(identity, added, record.samples if record else 0)
+        from; None when there is none. Raises `RequestError` for a given one outside of -1..1."""
+        return known_threshold(self.model.card, self.config, given, gallery)
 
     def close(self) -> None:
         """Close the store; the recognizer can be used again and will reopen it."""
@@ -319,24 +319,41 @@ class Recognizer:
     ) -> None:
         self.close()
 
-    def _faces(self, image: Image) -> list[Face]:
-        [faces] = self._detector([image])
-        return [face for face in faces if face.score >= self.config.detection_threshold]
-
-    def _crops(self, source: ImageSource) -> list[Crop]:
-        image = decode(source)
-        crops = []
-        for face in self._faces(image):
-            pixels = crop_face(image, face.box, self.model.card.preprocessing.image_size)
-            crops.append(Crop(face, pixels, hashlib.sha256(pixels.tobytes()).hexdigest()))
-        return crops
-
-
-def _warn_of_alignment(alignment: str, detector: str) -> None:
-    if alignment != "none":
-        logger.warning(
-            "this model wants alignment %r; detector %s gives boxes, and the centre square of the "
-            "box is used: figures are lower than the model's own",
-            alignment,
-            detector,
+    def _search(
+        self, crops: Sequence[Crop], top_k: int, min_similarity: float, threshold: float | None
+    ) -> list[FaceMatches]:
+        decisive = self.known_threshold(threshold, gallery=self.store.count)
+        found = self.store.search(
+            self.pipeline.embed(crops), top_k=top_k, min_similarity=min_similarity
         )
+        results = [
+            FaceMatches(crop.face, tuple(matches), *(decisive or (None, NO_THRESHOLD)))
+            for crop, matches in zip(crops, found, strict=True)
+        ]
+        self.registry.notify("after_search", results=results)
+        return results
+
+    def _add(
+        self,
+        identity: str,
+        crops: Sequence[Crop],
+        embeddings: Vector,
+        qualities: Sequence[Quality],
+        metadata: Mapping[str, Any] | None,
+        refused: tuple[str, ...] = (),
+    ) -> Enrolment:
+        robust = self.config.template == "robust"
+        added = self.store.enrol(
+            identity,
+            embeddings,
+            keys=[crop.key for crop in crops],
+            metadata=metadata,
+            weights=[quality.weight for quality in qualities] if robust else None,
+            template=robust_template if robust else None,
+        )
+        self.registry.notify("after_enrol", identity=identity, added=added)
+        return Enrolment(identity, added, self._samples(identity), refused)
+
+    def _samples(self, identity: str) -> int:
+        record = self.store.get(identity)
+        return record.samples if record else 0

@@ -1,14 +1,16 @@
-"""What a Recognizer answers: small frozen records, `dataclasses.asdict` makes them JSON."""
+"""What a Recognizer answers: small frozen records that print well and become JSON."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from facenet.records import Record
 from facenet.types import Face, Match
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Record):
     """Whether two faces are one person's: `match` is `similarity >= threshold`.
 
     `threshold_origin` says where the threshold comes from: given, configured, or calibrated on
@@ -24,16 +26,18 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolment:
-    """What an enrolment did: samples added now, and samples the identity has in all."""
+class Enrolment(Record):
+    """What an enrolment did: samples added now, samples the identity has in all, and one line for
+    each face that was left out."""
 
     identity: str
     added: int
     samples: int
+    refused: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FaceMatches:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FaceMatches(Record):
     """One face of a searched photo and the identities most like it, best first.
 
     `threshold` is the similarity from which the best of them is taken for the person, and
@@ -52,3 +56,12 @@ class FaceMatches:
             return None
         best = self.matches[0]
         return best.identity if best.similarity >= self.threshold else None
+
+    def to_dict(self) -> dict[str, Any]:
+        # Not super(): dataclasses with slots are made anew, and super() knows the first one.
+        return {"identity": self.identity, **Record.to_dict(self)}
+
+    def __repr__(self) -> str:
+        best = ", ".join(f"{match.identity} {match.similarity:.3f}" for match in self.matches[:3])
+        more = ", ..." if len(self.matches) > 3 else ""
+        return f"FaceMatches(identity={self.identity!r}, matches=[{best}{more}], {self.face!r})"
