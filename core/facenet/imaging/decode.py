@@ -107,8 +107,8 @@ def _decode_jpeg(
     encoded: bytes, orientation: int, name: str, limits: ImageLimits, scale: float
 ) -> View:
     with _decoding(name, limits), PillowImage.open(io.BytesIO(encoded), formats=["JPEG"]) as image:
-        width = image.width
-        image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
+        width, height = image.size
+        image.draft(None, (max(1, math.ceil(width * scale)), max(1, math.ceil(height * scale))))
         # Sides that the denominator does not divide are rounded up; the scale stays exact.
         reduced = 1 / round(width / image.width)
         return View(_pixels(image, orientation), reduced, reduced)
