@@ -29,6 +29,7 @@ def facenet_info() -> PluginInfo:
         licence="MIT",
         options=Options,
         install="pip install 'facenet-kit[serve]'",
+        requires={"fastapi": "MIT", "starlette": "BSD-3-Clause", "uvicorn": "BSD-3-Clause"},
     )
 
 

@@ -86,6 +86,8 @@ logging:
   mode: max
   log_every_n_steps: 5
   loggers: [csv, {name: WandbLogger, project: faces}]
+licences:
+  allow: [MIT, BSD-3-Clause]
 """
 INFERENCE = """\
 checkpoint_path: out/bundle
@@ -97,6 +99,12 @@ image_size: 96
 threshold: 0.4
 detection_threshold: 0.5
 detector: whole_image
+images:
+  formats: [JPEG, PNG]
+  max_pixels: 1000000
+  max_bytes: 2000000
+quality: strict
+template: robust
 store:
   plugin: pgvector
   host: db.example
@@ -109,6 +117,8 @@ store:
   sslmode: require
 frontends:
   serve: {port: 9000}
+licences:
+  allow: [MIT, LicenseRef-Ours]
 """
 BENCHMARK = """\
 training:
@@ -403,7 +413,7 @@ class TestProblems:
             (
                 "colours: 3",
                 "colours: unknown key; allowed: seed, data, model, miner, optimizer, scheduler, "
-                "watchdog, trainer, logging",
+                "watchdog, trainer, logging, licences",
             ),
         ],
     )

@@ -58,7 +58,8 @@ def command() -> None:
 @card_options(licence_required=False)
 def create(checkpoint: Path, output: Path, licence: str | None, intended_use: str | None) -> None:
     """Make a bundle of a checkpoint, or of a bundle with other words on its card."""
-    from facenet.models import checked_licence, load_model
+    from facenet.models import load_model
+    from facenet.spdx import checked_licence
 
     given = {"licence": licence and checked_licence(licence), "intended_use": intended_use}
     model = load_model(checkpoint)

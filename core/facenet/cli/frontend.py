@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from facenet.cli.options import config_options, open_recognizer
+from facenet.licensing import check_licences, plugin_chains
 from facenet.plugins import Plugin, Registry
 
 
@@ -45,6 +46,7 @@ class FrontendCommand(click.Command):
     def _run(self, config: Path, overrides: tuple[str, ...], **flags: Any) -> int:
         given = {name: value for name, value in flags.items() if value is not None}
         with open_recognizer(config, overrides) as recognizer:
+            check_licences(recognizer.config.licences.allow, plugin_chains(self.plugin))
             options = {**recognizer.config.frontends.get(self.plugin.ref.name, {}), **given}
             frontend = self.plugin.make_from(
                 options, config_dir=recognizer.config.config_dir, recognizer=recognizer

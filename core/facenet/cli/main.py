@@ -65,6 +65,7 @@ def facenet() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; exit codes: 0 done, 1 the work failed, 2 the request was wrong."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("facenet").setLevel(logging.INFO)  # what was chosen, such as the device
     try:
         return facenet.main(arguments, prog_name="facenet", standalone_mode=False) or 0
     except FacenetError as error:

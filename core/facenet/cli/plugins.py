@@ -40,10 +40,14 @@ def show(kind: Any, name: str, as_json: bool) -> None:
     plugin = Registry().load(kind, name)
     info, schema = plugin.info, plugin.options_model.model_json_schema()
     if as_json:
-        about = {"summary": info.summary, "licence": info.licence, "install": info.install}
-        print_json({"kind": kind, "name": name, **about, "options": schema})
+        about = {"summary": info.summary, "licence": info.licence, "requires": info.requires}
+        print_json(
+            {"kind": kind, "name": name, **about, "install": info.install, "options": schema}
+        )
         return
     click.echo(f"{plugin.ref}\n{info.summary}\nlicence {info.licence}")
+    for library, licence in info.requires.items():
+        click.echo(f"requires {library}, licence {licence}")
     if info.install:
         click.echo(f"install {info.install}")
     rows = [[cell.replace("`", "") for cell in row] for row in option_rows(schema)]

@@ -34,9 +34,11 @@ def command(
     from facenet.cli.figures import print_identification, print_verification
     from facenet.paths import checked_output_folder
     from facenet.training import train
+    from facenet.training.licences import check_run
     from facenet.training.trainer import is_first_process
 
     checked_output_folder(loaded.logging.output_dir)
+    check_run(loaded)
     # Where several processes train together, each runs this command, and the first one speaks.
     speaks = is_first_process()
     folder = _read_folder(loaded, speaks)

@@ -16,11 +16,13 @@ from pydantic import (
     SerializationInfo,
     SerializerFunctionWrapHandler,
     ValidationInfo,
+    field_validator,
     model_serializer,
     model_validator,
 )
 from pydantic.fields import FieldInfo
 
+from facenet.errors import RequestError
 from facenet.types import PluginKind
 from facenet.validation import KeyPath, wrong_key
 
@@ -150,6 +152,23 @@ class LicencesConfig(Section):
         description="SPDX ids that plugins, the libraries they need and weights may have; anything "
         "else is refused at start. null: all.",
     )
+
+    @field_validator("allow")
+    @classmethod
+    def _check_ids(cls, allow: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if allow is None:
+            return None
+        from facenet.spdx import checked_id  # reads a large table of licences
+
+        checked, found = [], []
+        for index, licence in enumerate(allow):
+            try:
+                checked.append(checked_id(licence))
+            except RequestError as error:
+                found.append(((index,), str(error)))
+        if found:
+            raise wrong_key(*found)
+        return tuple(checked)
 
 
 def planned(default: Any, description: str, **constraints: Any) -> Any:

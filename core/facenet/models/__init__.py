@@ -13,7 +13,6 @@ from facenet.models.checkpoint import load_checkpoint
 from facenet.models.description import describe, describe_threshold
 from facenet.models.device import resolve_device
 from facenet.models.hub import find_pretrained, publish_bundle
-from facenet.models.licences import checked_licence
 from facenet.models.loading import load_model
 from facenet.models.model import EmbeddingModel
 from facenet.models.network import EmbeddingNetwork, build_network
@@ -38,7 +37,6 @@ __all__ = [
     "calibration_fars",
     "calibration_of",
     "check_bundle",
-    "checked_licence",
     "describe",
     "describe_threshold",
     "find_pretrained",

@@ -11,9 +11,9 @@ import numpy as np
 
 from facenet.errors import ModelError, RequestError
 from facenet.models.card import Color, ModelCard, OnnxSpec, Preprocessing
-from facenet.models.licences import checked_licence
 from facenet.models.onnx_model import OnnxModel, fixed_batch, onnx_space, open_session, run_session
 from facenet.models.reference import reference_face
+from facenet.spdx import checked_licence
 from facenet.types import Alignment
 
 if TYPE_CHECKING:

@@ -31,6 +31,7 @@ _FREE_TO_CHANGE = (
     "trainer.enable_progress_bar",
     "watchdog",
     "logging",
+    "licences",
 )
 """Keys that do not decide what is computed at a step, except the end of the cosine."""
 

@@ -24,6 +24,7 @@ from facenet.training.checkpoints import (
 )
 from facenet.training.held_out import Evaluation, evaluate_model
 from facenet.training.interruption import Interruption
+from facenet.training.licences import check_pretrained, check_run
 from facenet.training.module import TripletModule
 from facenet.training.trainer import (
     begin_folder,
@@ -67,11 +68,13 @@ def train(
     Where several processes train, each returns the result that the first one measured.
     """
     output = checked_output_folder(config.logging.output_dir)
+    check_run(config)
     last, state = _former_run(config, existing)
     folder = folder or open_folder(config)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = FaceDataModule(config, folder)
     module = TripletModule(config)
+    check_pretrained(config, module.spec.backbone, module.licence)
     best = best_checkpoints(config)
     interruption = Interruption(output)
     with quiet_lightning(), same_algorithms_after():

@@ -18,6 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from facenet.config import TrainConfig
 from facenet.errors import DeviceError
+from facenet.models import resolve_device
 from facenet.training.checkpoints import FOLDER, LAST, AtomicCheckpoints
 from facenet.training.loggers import make_loggers
 from facenet.training.progress import TrainingProgress
@@ -59,15 +60,17 @@ def make_trainer(
 
     Raises `DeviceError` for devices that are not here, `ConfigError` for a wrong logger.
     """
-    options = config.trainer.model_dump(exclude={"enable_progress_bar"})
+    options = config.trainer.model_dump(exclude={"enable_progress_bar", "accelerator"})
     if config.watchdog:
         callbacks = [*callbacks, Watchdog(config, config.watchdog)]
     if config.trainer.enable_progress_bar:
         callbacks = [*callbacks, TrainingProgress(config.data.images_per_batch)]
     loggers = make_loggers(config.logging, from_step=from_step)
     try:
+        accelerator = _accelerator(config.trainer.accelerator)
         return lightning.Trainer(
             **options,
+            accelerator=accelerator,
             logger=loggers,
             callbacks=callbacks,
             plugins=[AtomicCheckpoints()],
@@ -75,16 +78,23 @@ def make_trainer(
             use_distributed_sampler=False,
             # torch synchronises batch statistics between GPUs only; between processes on CPUs
             # each backbone has its own, while the head sees the rows of all.
-            sync_batchnorm=torch.cuda.is_available() and config.trainer.accelerator != "cpu",
+            sync_batchnorm=torch.cuda.is_available() and accelerator != "cpu",
             enable_progress_bar=False,
             enable_model_summary=False,
             log_every_n_steps=config.logging.log_every_n_steps,
             check_val_every_n_epoch=config.logging.checkpoint_interval,
             num_sanity_val_steps=0,
         )
-    except (MisconfigurationException, RuntimeError, ValueError) as error:
+    except (DeviceError, MisconfigurationException, RuntimeError, ValueError) as error:
         # What Lightning refuses here is a combination of accelerator, devices and precision.
         raise DeviceError(f"trainer: {str(error).splitlines()[0]}") from error
+
+
+def _accelerator(wanted: str) -> str:
+    """What Lightning is told: it would take a GPU that is there without trying it."""
+    if wanted == "gpu":  # of which kind, Lightning finds out
+        return wanted
+    return resolve_device(wanted, announce=is_first_process()).type
 
 
 def is_first_process() -> bool:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 def facenet_info() -> PluginInfo:
     return PluginInfo(
         summary="The networks of timm, without their classifier",
-        licence="Apache-2.0",
+        licence="MIT",
         options=PretrainedOptions,
         install="pip install 'facenet-kit[timm]'",
+        requires={"timm": "Apache-2.0", "huggingface-hub": "Apache-2.0"},
     )
 
 

@@ -29,9 +29,10 @@ class Options(PretrainedOptions):
 def facenet_info() -> PluginInfo:
     return PluginInfo(
         summary="The classification networks of torchvision.models, without their classifier",
-        licence="BSD-3-Clause",
+        licence="MIT",
         options=Options,
         install="pip install 'facenet-kit[train]'",
+        requires={"torchvision": "BSD-3-Clause"},
     )
 
 

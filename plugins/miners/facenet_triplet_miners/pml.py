@@ -27,6 +27,7 @@ def facenet_info() -> PluginInfo:
         licence="MIT",
         options=Options,
         install="pip install 'facenet-kit[pml]'",
+        requires={"pytorch-metric-learning": "MIT"},
     )
 
 

