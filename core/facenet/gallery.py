@@ -11,11 +11,11 @@ import numpy as np
 from facenet.errors import StoreError
 
 if TYPE_CHECKING:
-    from facenet.types import Vector
+    from facenet.types import Samples, Template, Vector
 
 Key = TypeVar("Key", bound=Hashable)
 
-SMALLEST_SUM = 1e-6
+SHORTEST = 1e-6
 """Length of a sum of unit vectors below which its direction is rounding noise."""
 
 
@@ -52,6 +52,23 @@ def checked_keys(keys: Sequence[str] | None, samples: int) -> Sequence[str] | No
     return keys
 
 
+def checked_weights(weights: Sequence[float] | None, samples: int) -> Vector:
+    """One weight in (0, 1] for each sample, (samples,) float32; None: 1 each.
+
+    Raises `StoreError` for another number of weights and for a weight out of range.
+    """
+    if weights is None:
+        return np.ones(samples, np.float32)
+    given = np.asarray(weights, dtype=np.float64)
+    if given.shape != (samples,):
+        raise StoreError(f"weights of shape {given.shape} do not fit {samples} embeddings")
+    kept: Vector = given.clip(0, 1).astype(np.float32)
+    wrong = given[~((kept > 0) & (given <= 1))]  # of NaN too
+    if len(wrong):
+        raise StoreError(f"weight {wrong[0]}: must be above 0 and at most 1")
+    return kept
+
+
 def checked_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
     """Metadata as it comes back from JSON; raises `StoreError` for what JSON cannot hold."""
     try:
@@ -67,6 +84,39 @@ def fresh_rows(keys: Sequence[Key], held: Set[Key]) -> list[int]:
     """The rows whose key is not held; of a key that is given twice, the first."""
     first = {key: row for row, key in reversed(list(enumerate(keys))) if key not in held}
     return sorted(first.values())
+
+
+def weighted_sum(samples: Samples) -> Vector:
+    """(D,) float32 in the direction of the weighted mean."""
+    exact = samples.weights.astype(np.float64) @ samples.embeddings.astype(np.float64)
+    total: Vector = exact.astype(np.float32)
+    return total
+
+
+def template_direction(template: Template, samples: Samples, identity: str) -> Vector:
+    """The direction of what `template` makes of an identity's samples: (D,) float32, unit length.
+
+    Raises `StoreError` for a vector of another shape, with NaN, or without direction.
+    """
+    made = np.asarray(template(samples), dtype=np.float64)
+    shape = samples.embeddings.shape[1:]
+    if made.shape != shape:
+        raise StoreError(f"the template of {identity!r} has shape {made.shape}: must be {shape}")
+    length = float(np.linalg.norm(made))
+    if not np.isfinite(length):
+        raise StoreError(f"the template of {identity!r} holds NaN or infinity")
+    check_length(length, identity)
+    direction: Vector = (made / length).astype(np.float32)
+    return direction
+
+
+def check_length(length: float, identity: str) -> None:
+    """Raises `StoreError` where a template of this length has no direction."""
+    if length < SHORTEST:
+        raise StoreError(
+            f"the template of {identity!r} is {length:.0e} long: its samples cancel out and have "
+            "no direction"
+        )
 
 
 def _checked_text(text: str, what: str) -> str:

@@ -84,8 +84,8 @@ FILES = {
             from facenet_memory.store import MemoryStore
 
             class FileStore(MemoryStore):
-                def enrol(self, identity, embeddings, *, keys=None, metadata=None):
-                    added = super().enrol(identity, embeddings, keys=keys, metadata=metadata)
+                def enrol(self, identity, embeddings, **how):
+                    added = super().enrol(identity, embeddings, **how)
                     entries = [[r.identity, r.centroid.tolist()] for r in self.identities()]
                     options.path.write_text(json.dumps(entries))
                     return added

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from facenet.errors import ConfigError, StoreError
 from facenet.plugins import Registry
-from facenet.testing.galleries import axis, directions
+from facenet.testing.galleries import axis, directions, heaviest
 
 if TYPE_CHECKING:
     from conftest import TcpServer
@@ -169,11 +170,14 @@ def test_many_may_create_the_gallery_at_once(tcp_server: TcpServer) -> None:
 def test_sum_equals_its_samples(tcp_server: TcpServer) -> None:
     options = tcp_server.options()
     with open_store(**options) as store:
-        store.enrol("ann", directions(5), keys=list("abcde"))
-        store.enrol("ann", directions(3), keys=list("xab"))
+        store.enrol("ann", directions(5), keys=list("abcde"), weights=[1, 0.5, 0.3, 0.2, 0.1])
+        store.enrol("ann", directions(3), keys=list("xab"), template=heaviest)
         store.forget("bob")
+        samples = store.samples("ann")
     with tcp_server.connect() as connection:
-        query = f"SELECT l2_distance(vector_sum, (SELECT sum(embedding) FROM {options['table']}))"
-        row = connection.execute(f"{query} FROM {options['table']}_identities").fetchone()
+        query = f"SELECT samples, vector_sum::real[] FROM {options['table']}_identities"
+        row = connection.execute(query).fetchone()
     assert row is not None
-    assert row[0] == pytest.approx(0, abs=1e-6)
+    count, total = row
+    assert count == len(samples.weights) == 6
+    np.testing.assert_allclose(total, samples.weights @ samples.embeddings, atol=1e-6)

@@ -8,7 +8,10 @@
 import pytest
 
 pytest.register_assert_rewrite(
-    "facenet.testing.backbones", "facenet.testing.stores", "facenet.testing.store_enrolment"
+    "facenet.testing.backbones",
+    "facenet.testing.stores",
+    "facenet.testing.store_enrolment",
+    "facenet.testing.store_templates",
 )
 
 from facenet.testing.backbones import (  # noqa: E402

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from facenet.types import Store
+from facenet.types import IdentityRecord, Store
 
 if TYPE_CHECKING:
-    from facenet.types import Vector
+    from facenet.types import Samples, Vector
 
 DIM = 4
 SPACE = "space-a"
@@ -44,3 +44,24 @@ def directions(count: int, seed: int = 0) -> Vector:
 def names(store: Store, probe: Vector, **limits: Any) -> list[str]:
     """The identities that a search for one probe finds, in its order."""
     return [match.identity for match in store.search(probe, **limits)[0]]
+
+
+def held(store: Store, identity: str) -> IdentityRecord:
+    """The record of an identity that must be enrolled."""
+    record = store.get(identity)
+    assert record is not None, f"{identity!r} is not enrolled"
+    return record
+
+
+def everything(store: Store) -> Any:
+    """All that a store answers about all identities, as plain values."""
+    return [
+        (record.to_dict(), [part.tolist() for part in store.samples(record.identity)])
+        for record in store.identities()
+    ]
+
+
+def heaviest(samples: Samples) -> Vector:
+    """A template: the sample of the largest weight, and of these the first."""
+    sample: Vector = samples.embeddings[samples.weights.argmax()]
+    return sample

@@ -1,4 +1,4 @@
-"""The half of `StoreSuite` that is about what goes into a gallery."""
+"""The part of `StoreSuite` that is about what goes into a gallery."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from facenet.errors import StoreError
-from facenet.testing.galleries import DIM, axis, directions, names, unit
+from facenet.testing.galleries import DIM, axis, directions, held, names, unit
 from facenet.types import Store
 
 if TYPE_CHECKING:
@@ -39,11 +39,9 @@ class EnrolmentTests:
     def test_keys_make_enrolment_idempotent(self, store: Store) -> None:
         """If this fails: a sample is added again although its key is held."""
         store.enrol("ann", directions(2), keys=["a", "b"])
-        before = store.get("ann")
+        before = held(store, "ann")
         assert store.enrol("ann", directions(2), keys=["a", "b"]) == 0
-        after = store.get("ann")
-        assert before is not None
-        assert after is not None
+        after = held(store, "ann")
         assert after.samples == 2
         np.testing.assert_array_equal(after.centroid, before.centroid)
 
@@ -51,8 +49,7 @@ class EnrolmentTests:
         """If this fails: rows skipped because of their key still count in the centroid."""
         store.enrol("ann", axis(0), keys=["a"])
         assert store.enrol("ann", np.stack([axis(1), axis(2)]), keys=["a", "b"]) == 1
-        record = store.get("ann")
-        assert record is not None
+        record = held(store, "ann")
         np.testing.assert_allclose(record.centroid, unit(axis(0) + axis(2)), atol=1e-6)
 
     def test_key_repeated_in_one_call_counts_once(self, store: Store) -> None:
@@ -84,8 +81,7 @@ class EnrolmentTests:
         scales = np.array([[0.1], [1], [3], [10], [100]], np.float32)
         store.enrol("ann", (samples * scales)[:2])
         store.enrol("ann", (samples * scales)[2:])
-        record = store.get("ann")
-        assert record is not None
+        record = held(store, "ann")
         assert record.samples == 5
         assert record.centroid.dtype == np.float32
         np.testing.assert_allclose(record.centroid, unit(samples.sum(axis=0)), atol=1e-6)
@@ -95,8 +91,7 @@ class EnrolmentTests:
         store.enrol("ann", axis(0))
         with pytest.raises(StoreError, match="cancel"):
             store.enrol("ann", -axis(0), metadata={"lost": True})
-        record = store.get("ann")
-        assert record is not None
+        record = held(store, "ann")
         assert (record.samples, record.metadata) == (1, {})
 
     @pytest.mark.parametrize("bad", [0.0, np.nan, np.inf])
@@ -130,8 +125,7 @@ class EnrolmentTests:
         """If this fails: metadata is replaced, merged too deep, or lost when nothing is added."""
         store.enrol("ann", axis(0), keys=["a"], metadata={"team": "red", "tags": {"x": 1}})
         store.enrol("ann", axis(0), keys=["a"], metadata={"tags": {"y": [None, 2.5, "é"]}})
-        record = store.get("ann")
-        assert record is not None
+        record = held(store, "ann")
         assert record.metadata == {"team": "red", "tags": {"y": [None, 2.5, "é"]}}
 
     @pytest.mark.parametrize("value", [object(), float("nan"), "nul\0", "\ud800"])
@@ -154,8 +148,7 @@ class EnrolmentTests:
 
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(enrol_all, samples))
-        record = store.get("ann")
-        assert record is not None
+        record = held(store, "ann")
         assert record.samples == store.stats().samples == threads * rounds
         mean = unit(samples.reshape(-1, DIM).sum(axis=0))
         np.testing.assert_allclose(record.centroid, mean, atol=1e-5)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from facenet.errors import StoreError
-from facenet.testing.galleries import DIM, SPACE, OpenStore, axis, directions, names
+from facenet.testing.galleries import DIM, SPACE, OpenStore, axis, directions, held, names
 from facenet.testing.store_enrolment import EnrolmentTests
+from facenet.testing.store_templates import TemplateTests
 from facenet.types import Store
 
 HOSTILE_NAMES = [
@@ -26,7 +27,7 @@ HOSTILE_NAMES = [
 ]
 
 
-class StoreSuite(EnrolmentTests):
+class StoreSuite(EnrolmentTests, TemplateTests):
     """Override `open_store`; say `persistent = False` when a closed gallery is gone."""
 
     persistent = True
@@ -127,13 +128,14 @@ class StoreSuite(EnrolmentTests):
         """If this fails: a caller that changes an answer changes the gallery."""
         vectors, metadata = directions(1), {"tags": ["x"]}
         store.enrol("ann", vectors, metadata=metadata)
-        record = store.get("ann")
-        assert record is not None
+        record = held(store, "ann")
         metadata["tags"].append("y")
         record.metadata["tags"].append("z")
+        record.centroid[:] = 0
         store.search(axis(0))[0][0].metadata["tags"].append("z")
         vectors[:] = 0
         assert [match.metadata for match in store.search(axis(0))[0]] == [{"tags": ["x"]}]
+        np.testing.assert_allclose(held(store, "ann").centroid, directions(1)[0], atol=1e-6)
 
     def test_identities_are_in_order_of_name(self, store: Store) -> None:
         """If this fails: records come in order of insertion, or of a language's alphabet."""
@@ -159,8 +161,7 @@ class StoreSuite(EnrolmentTests):
         store.enrol("ann", axis(0), keys=["a"], metadata={"team": "red"})
         store.forget("ann")
         assert store.enrol("ann", axis(1), keys=["a"]) == 1
-        record = store.get("ann")
-        assert record is not None
+        record = held(store, "ann")
         assert record.metadata == {}
         np.testing.assert_array_equal(record.centroid, axis(1))
 
@@ -173,11 +174,9 @@ class StoreSuite(EnrolmentTests):
         """If this fails: something lives only in the object and not in the gallery."""
         with open_store() as store:
             store.enrol("ann", directions(3), keys=["a", "b", "c"], metadata={"team": "red"})
-            before = store.get("ann")
+            before = held(store, "ann")
         with open_store() as store:
-            after = store.get("ann")
-            assert before is not None
-            assert after is not None
+            after = held(store, "ann")
             assert (after.samples, after.metadata) == (3, {"team": "red"})
             np.testing.assert_array_equal(after.centroid, before.centroid)
             assert store.enrol("ann", directions(3), keys=["a", "b", "c"]) == 0
@@ -217,3 +216,5 @@ class StoreSuite(EnrolmentTests):
             store.enrol("ann", axis(0))
         with pytest.raises(StoreError, match="closed"):
             store.search(axis(0))
+        with pytest.raises(StoreError, match="closed"):
+            store.samples("ann")

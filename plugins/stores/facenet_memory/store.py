@@ -13,34 +13,35 @@ import numpy as np
 
 from facenet.errors import StoreError
 from facenet.gallery import (
-    SMALLEST_SUM,
     checked_embeddings,
     checked_identity,
     checked_keys,
     checked_metadata,
+    checked_weights,
     fresh_rows,
+    template_direction,
+    weighted_sum,
 )
-from facenet.types import IdentityRecord, Match, Receipt, StoreStats
+from facenet.types import IdentityRecord, Match, Receipt, Samples, StoreStats
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from facenet.types import Vector
+    from facenet.types import Template, Vector
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class _Entry:
-    """One identity: the sum of its samples, their number and keys, and its metadata."""
+    """One identity. An enrolment replaces the entry; nothing in it is changed."""
 
-    total: Vector
-    samples: int = 0
-    keys: set[str] = field(default_factory=set)
-    metadata: dict[str, Any] = field(default_factory=dict)
+    samples: Samples
+    centroid: Vector
+    keys: frozenset[str] = frozenset()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def record(self, identity: str) -> IdentityRecord:
-        total = self.total.astype(np.float64)
-        centroid = (total / np.linalg.norm(total)).astype(np.float32)
-        return IdentityRecord(identity, self.samples, centroid, deepcopy(self.metadata))
+        count = len(self.samples.weights)
+        return IdentityRecord(identity, count, self.centroid.copy(), deepcopy(self.metadata))
 
 
 class _Index(NamedTuple):
@@ -56,6 +57,8 @@ class MemoryStore:
     def __init__(self, embedding_dim: int, space: str) -> None:
         self._dim = embedding_dim
         self._space = space
+        none = Samples(np.empty((0, embedding_dim), np.float32), np.empty(0, np.float32))
+        self._nobody = _Entry(none, np.zeros(embedding_dim, np.float32))
         self._lock = threading.Lock()
         self._index: _Index | None = None
         self._gallery: dict[str, _Entry] | None = {}
@@ -67,35 +70,41 @@ class MemoryStore:
         *,
         keys: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        weights: Sequence[float] | None = None,
+        template: Template | None = None,
     ) -> int:
         checked_identity(identity)
         vectors = checked_embeddings(embeddings, self._dim)
         checked_keys(keys, len(vectors))
+        given = Samples(vectors, checked_weights(weights, len(vectors)))
         extra = checked_metadata(metadata)
         with self._lock:
-            return self._add(identity, vectors, keys, extra)
+            return self._add(identity, given, keys, extra, template or weighted_sum)
 
     def _add(
         self,
         identity: str,
-        vectors: Vector,
+        given: Samples,
         keys: Sequence[str] | None,
         metadata: Mapping[str, Any],
+        template: Template,
     ) -> int:
         gallery = self._open_gallery()
-        if identity not in gallery and not len(vectors):
+        count = len(given.weights)
+        if identity not in gallery and not count:
             return 0
-        entry = gallery.get(identity) or _Entry(np.zeros(self._dim, np.float32))
-        rows = fresh_rows(keys, entry.keys) if keys is not None else list(range(len(vectors)))
-        added = vectors[rows].sum(axis=0, dtype=np.float64).astype(np.float32)
-        total = entry.total + added
-        if np.linalg.norm(total) < SMALLEST_SUM:
-            raise StoreError(f"the samples of {identity!r} cancel out and have no mean direction")
-        entry.total = total
-        entry.samples += len(rows)
-        entry.keys.update(keys or ())
-        entry.metadata.update(metadata)
-        gallery[identity] = entry
+        held = gallery.get(identity, self._nobody)
+        rows = fresh_rows(keys, held.keys) if keys is not None else list(range(count))
+        samples = Samples(
+            *(
+                np.concatenate([old, new[rows]])
+                for old, new in zip(held.samples, given, strict=True)
+            )
+        )
+        centroid = template_direction(template, _copied(samples), identity)
+        gallery[identity] = _Entry(
+            samples, centroid, held.keys.union(keys or ()), {**held.metadata, **metadata}
+        )
         self._index = None
         return len(rows)
 
@@ -123,6 +132,10 @@ class MemoryStore:
             entry = self._open_gallery().get(identity)
             return entry.record(identity) if entry else None
 
+    def samples(self, identity: str) -> Samples:
+        with self._lock:
+            return _copied(self._open_gallery().get(identity, self._nobody).samples)
+
     def identities(self) -> Iterator[IdentityRecord]:
         with self._lock:
             records = [entry.record(name) for name, entry in sorted(self._open_gallery().items())]
@@ -130,9 +143,9 @@ class MemoryStore:
 
     def forget(self, identity: str) -> Receipt:
         with self._lock:
-            entry = self._open_gallery().pop(identity, None)
+            entry = self._open_gallery().pop(identity, self._nobody)
             self._index = None
-        return Receipt(identity, entry.samples if entry else 0, datetime.now(UTC))
+        return Receipt(identity, len(entry.samples.weights), datetime.now(UTC))
 
     def count(self) -> int:
         with self._lock:
@@ -141,7 +154,7 @@ class MemoryStore:
     def stats(self) -> StoreStats:
         with self._lock:
             gallery = self._open_gallery()
-            samples = sum(entry.samples for entry in gallery.values())
+            samples = sum(len(entry.samples.weights) for entry in gallery.values())
             return StoreStats("memory", len(gallery), samples, self._dim, self._space)
 
     def close(self) -> None:
@@ -166,6 +179,10 @@ class MemoryStore:
             centroids = [record.centroid for record in records]
             self._index = _Index(records, np.array(centroids, np.float64).reshape(-1, self._dim))
         return self._index
+
+
+def _copied(samples: Samples) -> Samples:
+    return Samples(samples.embeddings.copy(), samples.weights.copy())
 
 
 def _match(record: IdentityRecord, similarity: float) -> Match:

@@ -2,19 +2,31 @@
 
 # One statement creates or locks the identity, so two enrolments of one name come one by one.
 LOCK = """
-INSERT INTO {identities} AS held (name, name_digest, samples, vector_sum, metadata)
-VALUES (%s, %s, 0, %s, %s)
+INSERT INTO {identities} AS held (name, name_digest, samples, vector_sum, centroid, metadata)
+VALUES (%(name)s, %(digest)s, 0, %(zero)s, %(zero)s, %(metadata)s)
 ON CONFLICT (name_digest) DO UPDATE SET metadata = held.metadata || EXCLUDED.metadata
 RETURNING id
 """
-DESCRIBE = "UPDATE {identities} SET metadata = metadata || %s WHERE name_digest = %s"
+DESCRIBE = """
+UPDATE {identities} SET metadata = metadata || %(metadata)s WHERE name_digest = %(digest)s
+RETURNING id
+"""
 HELD_KEYS = "SELECT key_digest FROM {embeddings} WHERE identity_id = %s AND key_digest = ANY(%s)"
 ADD_SAMPLE = """
-INSERT INTO {embeddings} (identity_id, embedding, key, key_digest) VALUES (%s, %s, %s, %s)
+INSERT INTO {embeddings} (identity_id, embedding, weight, key, key_digest)
+VALUES (%s, %s, %s, %s, %s)
 """
-ADD_TO_SUM = """
-UPDATE {identities} SET vector_sum = vector_sum + %s, samples = samples + %s WHERE id = %s
+SETTLE = """
+UPDATE {identities} SET
+    vector_sum = vector_sum + %(sum)s,
+    samples = samples + %(samples)s,
+    centroid = coalesce(%(template)s::vector, l2_normalize(vector_sum + %(sum)s))
+WHERE id = %(row)s
 RETURNING vector_norm(vector_sum)
+"""
+SAMPLES = """
+SELECT embedding, weight FROM {embeddings}
+WHERE identity_id = (SELECT id FROM {identities} WHERE name_digest = %s) ORDER BY id
 """
 NEAREST = """
 SELECT name, 1 - distance, samples, metadata FROM (

@@ -9,7 +9,7 @@ from psycopg import Connection, errors, sql
 
 from facenet.errors import StoreError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 OLDEST_PGVECTOR = (0, 8)
 SETUP_LOCK = 0x666163656E6574
 """Key of the advisory lock that is held while a gallery is created; 'facenet' in ASCII."""
@@ -23,7 +23,7 @@ CREATE TABLE {identities} (
     name_digest bytea NOT NULL UNIQUE,
     samples bigint NOT NULL,
     vector_sum vector({dim}) NOT NULL,
-    centroid vector({dim}) GENERATED ALWAYS AS (l2_normalize(vector_sum)) STORED,
+    centroid vector({dim}) NOT NULL,
     metadata jsonb NOT NULL
 );
 ALTER TABLE {identities} ALTER COLUMN centroid SET STORAGE MAIN;
@@ -34,6 +34,7 @@ CREATE TABLE {embeddings} (
     key text,
     key_digest bytea,
     created_at timestamptz NOT NULL DEFAULT now(),
+    weight real NOT NULL DEFAULT 1,
     UNIQUE (identity_id, key_digest)
 );
 CREATE TABLE {meta} (
@@ -44,6 +45,16 @@ CREATE TABLE {meta} (
     space text NOT NULL
 );
 """
+
+# From a version to the next. An older facenet that is still running then fails, since it gives no
+# centroid, and leaves none that is out of date.
+_UPGRADES = {
+    1: """
+ALTER TABLE {identities} ALTER COLUMN centroid DROP EXPRESSION;
+ALTER TABLE {identities} ALTER COLUMN centroid SET NOT NULL;
+ALTER TABLE {embeddings} ADD COLUMN weight real NOT NULL DEFAULT 1;
+"""
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +80,18 @@ class Tables:
 def open_gallery(connection: Connection[Any], tables: Tables, dim: int, space: str) -> str:
     """Create a gallery, or check that the one there has this dimension and space.
 
-    Returns the version of pgvector. Raises `StoreError`.
+    A gallery of an older version is brought to this one. Returns the version of pgvector.
+    Raises `StoreError`.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [SETUP_LOCK])
-        version = _ensure_extension(connection)
+        extension = _ensure_extension(connection)
         if _exists(connection, tables.meta):
-            _check_binding(connection, tables, dim, space)
+            version = _check_binding(connection, tables, dim, space)
+            _upgrade(connection, tables, version)
         else:
             _create(connection, tables, dim, space)
-    return version
+    return extension
 
 
 def _ensure_extension(connection: Connection[Any]) -> str:
@@ -125,14 +138,15 @@ def _create(connection: Connection[Any], tables: Tables, dim: int, space: str) -
     )
 
 
-def _check_binding(connection: Connection[Any], tables: Tables, dim: int, space: str) -> None:
+def _check_binding(connection: Connection[Any], tables: Tables, dim: int, space: str) -> int:
+    """The schema version of a gallery that is ours to use; raises `StoreError` otherwise."""
     query = "SELECT schema_version, identity_table, embedding_dim, space FROM {meta}"
     row = connection.execute(tables.compose(query)).fetchone()
     gallery = f"gallery {tables.embeddings!r}"
     if row is None:
         raise StoreError(f"{gallery} is damaged: its table {tables.meta!r} is empty")
     version, identities, its_dim, its_space = row
-    if version != SCHEMA_VERSION:
+    if version != SCHEMA_VERSION and version not in _UPGRADES:
         raise StoreError(
             f"{gallery} has schema version {version}, but this facenet reads {SCHEMA_VERSION}"
         )
@@ -145,3 +159,10 @@ def _check_binding(connection: Connection[Any], tables: Tables, dim: int, space:
             f"{gallery} is bound to embedding space {its_space!r} of dimension {its_dim}; "
             f"the model gives {space!r} of dimension {dim}"
         )
+    return int(version)
+
+
+def _upgrade(connection: Connection[Any], tables: Tables, version: int) -> None:
+    for older in range(version, SCHEMA_VERSION):
+        connection.execute(tables.compose(_UPGRADES[older]))
+        connection.execute(tables.compose("UPDATE {meta} SET schema_version = %s"), [older + 1])

@@ -7,34 +7,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import psycopg
 from pgvector import Vector as SqlVector
 from pgvector.psycopg import register_vector
 from psycopg import Connection
 from psycopg.rows import TupleRow
-from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
 from facenet.errors import StoreError
 from facenet.gallery import (
-    SMALLEST_SUM,
     checked_embeddings,
     checked_identity,
     checked_keys,
     checked_metadata,
-    fresh_rows,
+    checked_weights,
 )
-from facenet.types import IdentityRecord, Match, Receipt, StoreStats
-from facenet_pgvector import Options, queries
+from facenet.types import IdentityRecord, Match, Receipt, Samples, StoreStats
+from facenet_pgvector import Options, enrolment, queries, rows
 from facenet_pgvector.failures import connecting, working
 from facenet_pgvector.schema import Tables, open_gallery
 
 if TYPE_CHECKING:
-    from facenet.types import Vector
+    from facenet.types import Template, Vector
 
 # What the pool would log comes out as a StoreError; a user should not read it twice.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
@@ -107,10 +103,11 @@ class PgVectorStore:
         resources: ExitStack,
     ) -> None:
         self._pool = pool
+        self._tables = tables
+        self._sql = tables.compose
         self._server = server
         self._binding = binding
         self._resources = resources
-        self._sql = tables.compose
 
     def enrol(
         self,
@@ -119,49 +116,24 @@ class PgVectorStore:
         *,
         keys: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        weights: Sequence[float] | None = None,
+        template: Template | None = None,
     ) -> int:
-        name = checked_identity(identity)
+        checked_identity(identity)
         vectors = checked_embeddings(embeddings, self._binding.embedding_dim)
         checked_keys(keys, len(vectors))
-        extra = Jsonb(checked_metadata(metadata))
+        given = Samples(vectors, checked_weights(weights, len(vectors)))
+        extra = checked_metadata(metadata)
         with self._transaction() as connection:
-            if not len(vectors):
-                connection.execute(self._sql(queries.DESCRIBE), [extra, _digest(name)])
-                return 0
-            row = self._lock(connection, name, extra)
-            return self._add(connection, row, name, vectors, keys)
-
-    def _lock(self, connection: Connection[TupleRow], name: str, metadata: Jsonb) -> int:
-        """Hold the row of an identity, made when new, until the end of the transaction."""
-        zero = SqlVector(np.zeros(self._binding.embedding_dim, np.float32))
-        found = connection.execute(self._sql(queries.LOCK), [name, _digest(name), zero, metadata])
-        return int(_one(found.fetchone())[0])
-
-    def _add(
-        self,
-        connection: Connection[TupleRow],
-        row: int,
-        name: str,
-        vectors: Vector,
-        keys: Sequence[str] | None,
-    ) -> int:
-        digests = [_digest(key) for key in keys] if keys is not None else []
-        fresh = list(range(len(vectors)))
-        if keys is not None:
-            held = connection.execute(self._sql(queries.HELD_KEYS), [row, digests]).fetchall()
-            fresh = fresh_rows(digests, {digest for (digest,) in held})
-        samples = [
-            (row, SqlVector(vectors[i]), *((keys[i], digests[i]) if keys else (None, None)))
-            for i in fresh
-        ]
-        if not samples:
-            return 0
-        connection.cursor().executemany(self._sql(queries.ADD_SAMPLE), samples)
-        added = SqlVector(vectors[fresh].sum(axis=0, dtype=np.float64).astype(np.float32))
-        changed = connection.execute(self._sql(queries.ADD_TO_SUM), [added, len(fresh), row])
-        if _one(changed.fetchone())[0] < SMALLEST_SUM:
-            raise StoreError(f"the samples of {name!r} cancel out and have no mean direction")
-        return len(fresh)
+            return enrolment.enrol(
+                connection,
+                self._tables,
+                identity,
+                given,
+                keys=keys,
+                metadata=extra,
+                template=template,
+            )
 
     def search(
         self, probes: Vector, *, top_k: int = 5, min_similarity: float = -1.0
@@ -182,19 +154,26 @@ class PgVectorStore:
 
     def get(self, identity: str) -> IdentityRecord | None:
         with self._transaction() as connection:
-            cursor = connection.execute(self._sql(queries.GET), [_digest(identity)], binary=True)
+            cursor = connection.execute(
+                self._sql(queries.GET), [rows.digest(identity)], binary=True
+            )
             row = cursor.fetchone()
-        return _record(row) if row else None
+        return rows.record(row) if row else None
+
+    def samples(self, identity: str) -> Samples:
+        with self._transaction() as connection:
+            dim = self._binding.embedding_dim
+            return enrolment.read_samples(connection, self._tables, identity, dim)
 
     def identities(self) -> Iterator[IdentityRecord]:
         with self._transaction() as connection, connection.cursor("identities") as cursor:
             cursor.itersize = ROWS_AT_ONCE
             cursor.execute(self._sql(queries.ALL), binary=True)
-            yield from map(_record, cursor)
+            yield from map(rows.record, cursor)
 
     def forget(self, identity: str) -> Receipt:
         with self._transaction() as connection:
-            row = connection.execute(self._sql(queries.FORGET), [_digest(identity)]).fetchone()
+            row = connection.execute(self._sql(queries.FORGET), [rows.digest(identity)]).fetchone()
         return Receipt(identity, row[0] if row else 0, datetime.now(UTC))
 
     def count(self) -> int:
@@ -202,7 +181,7 @@ class PgVectorStore:
 
     def stats(self) -> StoreStats:
         with self._transaction() as connection:
-            identities, samples = _one(connection.execute(self._sql(queries.STATS)).fetchone())
+            identities, samples = rows.only(connection.execute(self._sql(queries.STATS)).fetchone())
         return replace(self._binding, identities=identities, samples=samples)
 
     def close(self) -> None:
@@ -218,20 +197,3 @@ class PgVectorStore:
     def _transaction(self) -> Iterator[Connection[TupleRow]]:
         with working(self._server), self._pool.connection() as connection:
             yield connection
-
-
-def _record(row: TupleRow) -> IdentityRecord:
-    name, samples, centroid, metadata = row
-    # Before 0.5 the pgvector package gave arrays.
-    vector = centroid.to_numpy() if isinstance(centroid, SqlVector) else centroid
-    return IdentityRecord(name, samples, np.asarray(vector, np.float32), metadata)
-
-
-def _digest(text: str) -> bytes:
-    """SHA-256 of a text; of any text, so that asking for an impossible name finds nothing."""
-    return sha256(text.encode("utf-8", "surrogatepass")).digest()
-
-
-def _one(row: TupleRow | None) -> TupleRow:
-    assert row is not None, "the statement returns one row"
-    return row
