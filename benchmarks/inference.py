@@ -97,12 +97,12 @@ class Contiguous(nn.Module):
 
     def __init__(self, whole: PixelsToEmbeddings) -> None:
         super().__init__()
-        self.scale, self.shift = whole.scale, whole.shift
+        self.to_input = whole.to_input
         network = copy.deepcopy(whole.network).to(memory_format=torch.contiguous_format)
         self.network = nn.Sequential(network.backbone, network.head)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        inputs = (pixels * self.scale + self.shift).contiguous()
+        inputs = self.to_input(pixels).contiguous()
         return nn.functional.normalize(self.network(inputs), dim=1)
 
 
@@ -118,7 +118,7 @@ def bare(model: TorchModel, crops: np.ndarray) -> Callable[[], None]:
     """The network alone on normalised tensors."""
     whole = PixelsToEmbeddings(model)
     batches = [
-        torch.from_numpy(to_pixels(part)) * whole.scale + whole.shift
+        whole.to_input(torch.from_numpy(to_pixels(part)))
         for part in np.array_split(crops, len(crops) // BATCH)
     ]
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from facenet.models import TorchModel
+from facenet.models.pixels import ToInput
 
 if TYPE_CHECKING:
     from facenet.types import Image, Vector
@@ -24,24 +25,18 @@ FACES = "faces"
 class PixelsToEmbeddings(nn.Module):
     """A model with its preprocessing: (N, 3, S, S) uint8 RGB to (N, D) float32 of unit length."""
 
-    scale: torch.Tensor
-    shift: torch.Tensor
-
     def __init__(self, model: TorchModel) -> None:
         super().__init__()
         prep = model.card.preprocessing
-        mean, std = torch.tensor(prep.mean), torch.tensor(prep.std)
         self.network = model.network
         self.bgr = prep.color == "bgr"
-        # On the scale 0..255. Buffers, so that a loaded file can be moved to another device.
-        self.register_buffer("scale", (1 / (255 * std))[:, None, None])
-        self.register_buffer("shift", (-mean / std)[:, None, None])
+        self.to_input = ToInput(prep)
         self.eval()
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         if self.bgr:
             pixels = pixels.flip(1)
-        embeddings: torch.Tensor = self.network(pixels * self.scale + self.shift)
+        embeddings: torch.Tensor = self.network(self.to_input(pixels))
         return embeddings
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from torchvision.transforms import v2
 
 from facenet.errors import ModelError
-from facenet.models.card import ModelCard, Preprocessing
+from facenet.models.card import ModelCard
+from facenet.models.fusing import fused
 from facenet.models.model import EmbeddingModel
 from facenet.models.network import EmbeddingNetwork
+from facenet.models.pixels import ToInput
 from facenet.models.weights import embedding_space
 
 if TYPE_CHECKING:
@@ -30,28 +32,22 @@ class TorchModel(EmbeddingModel):
     ) -> None:
         super().__init__(card, device)
         self.network = network.eval().requires_grad_(False).to(self.device)
-        self._to_input = pixel_transform(card.preprocessing)
+        self._to_input = ToInput(card.preprocessing).to(self.device)
+
+    @cached_property
+    def _fused(self) -> EmbeddingNetwork:
+        return fused(self.network, self.card.preprocessing.image_size)
 
     @torch.inference_mode()
     def _embed(self, faces: Image, *, normalize: bool) -> Vector:
         pixels = torch.from_numpy(faces).permute(0, 3, 1, 2)
-        forward = self.network if normalize else self.network.project
+        forward = self._fused if normalize else self._fused.project
         return forward(self._to_input(pixels.to(self.device))).float().cpu().numpy()
 
     def write_weights(self, folder: Path) -> None:
         state = self.network.state_dict()
         weights = {name: tensor.cpu().contiguous() for name, tensor in state.items()}
         save_file(weights, folder / self.weights_name)
-
-
-def pixel_transform(preprocessing: Preprocessing) -> v2.Compose:
-    """From (N, 3, S, S) uint8 face crops to the float input of the network, on their device."""
-    return v2.Compose(
-        [
-            v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(list(preprocessing.mean), list(preprocessing.std)),
-        ]
-    )
 
 
 def resized(model: EmbeddingModel, image_size: int) -> TorchModel:

@@ -12,7 +12,7 @@ from facenet.config import TrainConfig
 from facenet.errors import TrainingError
 from facenet.models import ModelCard, NetworkSpec, Preprocessing, build_network
 from facenet.models.checkpoint import CARD_KEY
-from facenet.models.torch_model import pixel_transform
+from facenet.models.pixels import ToInput
 from facenet.models.weights import embedding_space
 from facenet.plugins import Registry
 from facenet.training.checkpoints import STATE_KEY, RunState, plain_config
@@ -59,7 +59,7 @@ class TripletModule(LightningModule):
         self.miner: Miner = plugin.make_from(
             config.miner.options, config_dir=config.config_dir, progress=self.progress
         )
-        self.to_input = pixel_transform(self.preprocessing)
+        self.to_input = ToInput(self.preprocessing)
         self.batches_seen = 0
         self.figures: Figures | None = None
         self._log_every = config.logging.log_every_n_steps
