@@ -96,10 +96,8 @@ class MemoryStore:
         held = gallery.get(identity, self._nobody)
         rows = fresh_rows(keys, held.keys) if keys is not None else list(range(count))
         samples = Samples(
-            *(
-                np.concatenate([old, new[rows]])
-                for old, new in zip(held.samples, given, strict=True)
-            )
+            np.concatenate([held.samples.embeddings, given.embeddings[rows]]),
+            np.concatenate([held.samples.weights, given.weights[rows]]),
         )
         centroid = template_direction(template, _copied(samples), identity)
         gallery[identity] = _Entry(
