@@ -94,6 +94,12 @@ def lfw() -> Path:
 
 
 @pytest.fixture(scope="session")
+def faces_boxes() -> Path:
+    """Photos of groups with hand-drawn boxes; skips, visibly, where they are not."""
+    return _real_faces("faces_boxes")
+
+
+@pytest.fixture(scope="session")
 def real_models() -> Path:
     """A folder of real weights; skips, visibly, where it is not."""
     if not (SHARED / "models").is_dir():

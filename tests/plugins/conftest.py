@@ -1,22 +1,33 @@
-"""Real PostgreSQL servers for the tests of stores: one embedded, one over TCP with a password."""
+"""Real PostgreSQL servers for the tests of stores: one embedded, one over TCP with a password.
+
+For the tests of detectors: photos with hand-drawn boxes, and small untrained YOLO models.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import pytest
 
 if TYPE_CHECKING:
+    import numpy as np
     import psycopg
+    from numpy.typing import NDArray
+
+    from facenet.types import Image
 
 PASSWORD = "s3cret-p@ss word"
 _numbers = count()
@@ -49,6 +60,44 @@ class TcpServer:
 
     def stop(self) -> None:
         _postgres("pg_ctl", "-m", "immediate", "-D", str(self.data_dir), "stop")
+
+
+@dataclass(frozen=True)
+class BoxedPhoto:
+    """A photo and the (N, 4) boxes, x1, y1, x2, y2 in its pixels, that a person drew in it."""
+
+    pixels: Image
+    boxes: NDArray[np.float64]
+
+
+@pytest.fixture(scope="session")
+def boxed_faces(faces_boxes: Path) -> list[BoxedPhoto]:
+    """Photos of groups of people, each with its boxes."""
+    import numpy as np
+
+    from facenet.imaging import decode
+
+    photos = []
+    for photo in ElementTree.parse(faces_boxes / "training.xml").iter("image"):
+        sides = [
+            [float(box.attrib[side]) for side in ("left", "top", "width", "height")]
+            for box in photo.iter("box")
+        ]
+        boxes = np.array(sides)
+        boxes[:, 2:] += boxes[:, :2]
+        photos.append(BoxedPhoto(decode(faces_boxes / photo.attrib["file"]), boxes))
+    return photos
+
+
+@pytest.fixture(scope="session")
+def yolo_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of models that the program `untrained_yolo.py` describes."""
+    if find_spec("ultralytics") is None:
+        pytest.skip("needs facenet-kit[yolo]")
+    folder = tmp_path_factory.mktemp("yolo")
+    program = Path(__file__).with_name("untrained_yolo.py")
+    subprocess.run([sys.executable, program, folder], check=True, capture_output=True)
+    return folder
 
 
 @pytest.fixture

@@ -1,14 +1,17 @@
 """Conformance suites and checks for authors of plugins; needs pytest.
 
->>> from facenet.testing import StoreSuite
+>>> from facenet.testing import DetectorSuite, StoreSuite
 >>> class TestMyStore(StoreSuite):
 ...     pass  # override the fixture `open_store`
+>>> class TestMyDetector(DetectorSuite):
+...     pass  # override the fixture `detector`
 """
 
 import pytest
 
 pytest.register_assert_rewrite(
     "facenet.testing.backbones",
+    "facenet.testing.detectors",
     "facenet.testing.stores",
     "facenet.testing.store_enrolment",
     "facenet.testing.store_templates",
@@ -20,10 +23,12 @@ from facenet.testing.backbones import (  # noqa: E402
     check_export,
     of_the_day,
 )
+from facenet.testing.detectors import DetectorSuite  # noqa: E402
 from facenet.testing.galleries import OpenStore  # noqa: E402
 from facenet.testing.stores import StoreSuite  # noqa: E402
 
 __all__ = [
+    "DetectorSuite",
     "OpenStore",
     "StoreSuite",
     "build_backbone",
