@@ -1,4 +1,4 @@
-"""What licences a configuration brings in, and refusing those that `licences.allow` does not name."""
+"""What licences a configuration brings in, and refusing those that are not allowed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from facenet.errors import ConfigError, PluginError, RequestError
-from facenet.plugin_loading import installed, load_extension, new_manager, read_info
+from facenet.plugin_loading import PluginRef, installed, load_extension, new_manager, read_info
 from facenet.plugins import EXTENSIONS_GROUP, Plugin
 from facenet.spdx import checked_id, checked_licence, is_allowed
-from facenet.types import PluginInfo
+from facenet.types import Detector, PluginInfo
 
 
 class Chain(NamedTuple):
@@ -44,7 +44,7 @@ def check_licences(allow: Sequence[str] | None, chains: Iterable[Chain]) -> None
 
 def plugin_chains(plugin: Plugin) -> Iterator[Chain]:
     """What a plugin brings in: its own code, and the libraries that it requires."""
-    return _chains(f"{plugin.ref.kind} {plugin.ref.name}", plugin.info)
+    return _chains(_part(plugin.ref), plugin.info)
 
 
 def extension_chains() -> Iterator[Chain]:
@@ -59,16 +59,22 @@ def extension_chains() -> Iterator[Chain]:
             continue  # the registry skips it, and says so
         manager = new_manager()
         manager.register(extension)
-        part = f"extension {ref.name}"
         if manager.hook.facenet_info.get_hookimpls():
-            yield from _chains(part, read_info(manager, ref))
+            yield from _chains(_part(ref), read_info(manager, ref))
         else:
-            yield Chain((part,), None, "its author states it with the hook facenet_info")
+            yield Chain((_part(ref),), None, "its author states it with the hook facenet_info")
 
 
 def weights_chain(part: str, licence: str | None, remedy: str | None = None) -> Chain:
     """What the weights of a part bring in; the part is such as 'detector yolo'."""
     return Chain((part, "weights"), licence, remedy)
+
+
+def detector_chain(plugin: Plugin, detector: Detector) -> Chain:
+    """What the weights of a detector that `plugin` made bring in."""
+    key = "weights_licence"
+    remedy = f"state it with detector.{key}" if key in plugin.options_model.model_fields else None
+    return weights_chain(_part(plugin.ref), getattr(detector, "licence", None), remedy)
 
 
 def model_chain(path: Path, licence: str | None) -> Chain:
@@ -78,6 +84,10 @@ def model_chain(path: Path, licence: str | None) -> Chain:
         licence,
         f"state it with `facenet bundle create --checkpoint {path} --output ... --licence SPDX`",
     )
+
+
+def _part(ref: PluginRef) -> str:
+    return f"{ref.kind} {ref.name}"
 
 
 def _chains(part: str, info: PluginInfo) -> Iterator[Chain]:

@@ -107,7 +107,8 @@ def _parsed(expression: str) -> Any:
 
     try:
         tree = _spdx().parse(expression, strict=True)
-    except ExpressionError as error:
+    except (ExpressionError, AssertionError, IndexError) as error:
+        # The last two come of parentheses with nothing in them.
         raise ValueError(str(error)) from error
     if tree is None:
         raise ValueError("empty")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from facenet.cli.options import config_options, open_recognizer
+from facenet.cli.options import config_options, load_inference_config
 from facenet.licensing import check_licences, plugin_chains
 from facenet.plugins import Plugin, Registry
 
@@ -45,11 +45,14 @@ class FrontendCommand(click.Command):
 
     def _run(self, config: Path, overrides: tuple[str, ...], **flags: Any) -> int:
         given = {name: value for name, value in flags.items() if value is not None}
-        with open_recognizer(config, overrides) as recognizer:
-            check_licences(recognizer.config.licences.allow, plugin_chains(self.plugin))
-            options = {**recognizer.config.frontends.get(self.plugin.ref.name, {}), **given}
+        loaded = load_inference_config(config, overrides)
+        check_licences(loaded.licences.allow, plugin_chains(self.plugin))
+        from facenet.recognition import Recognizer
+
+        with Recognizer.from_config(loaded) as recognizer:
+            options = {**loaded.frontends.get(self.plugin.ref.name, {}), **given}
             frontend = self.plugin.make_from(
-                options, config_dir=recognizer.config.config_dir, recognizer=recognizer
+                options, config_dir=loaded.config_dir, recognizer=recognizer
             )
             code: int = frontend.run()
             return code

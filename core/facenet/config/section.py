@@ -158,7 +158,7 @@ class LicencesConfig(Section):
     def _check_ids(cls, allow: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if allow is None:
             return None
-        from facenet.spdx import checked_id  # reads a large table of licences
+        from facenet.spdx import checked_id  # it reads a large table
 
         checked, found = [], []
         for index, licence in enumerate(allow):
