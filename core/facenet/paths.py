@@ -1,11 +1,11 @@
-"""Where results go, checked before the work that makes them."""
+"""Where results go: checked before the work that makes them, and whole or not there after it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from facenet.errors import RequestError
+from facenet.errors import FacenetError, RequestError
 
 
 def checked_output_file(path: Path) -> Path:
@@ -31,3 +31,18 @@ def checked_output_folder(path: Path) -> Path:
     if not os.access(there, os.W_OK):
         raise RequestError(f"{there}: may not be written to; choose another output")
     return path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file beside its place and move it there; its folder is made.
+
+    Raises `FacenetError` when it cannot be written; what was there before stays.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise FacenetError(f"{path}: cannot be written: {error.strerror}") from error

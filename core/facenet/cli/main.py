@@ -20,6 +20,7 @@ COMMANDS = (
     "calibrate",
     "export",
     "bundle",
+    "align",
     "populate",
     "embed",
     "verify",

@@ -21,11 +21,13 @@ PATH = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
-def config_options(*kinds: str) -> Callable[[Command], Command]:
+def config_options(*kinds: str, has_default: bool = True) -> Callable[[Command], Command]:
     """`--config`, by default configs/<kind>.yaml, and `--set key.path=value`.
 
-    A command that takes one of several kinds gets None where no file is named.
+    A command that takes one of several kinds, or has a default of its own, gets None where no file
+    is named.
     """
+    has_default = has_default and len(kinds) == 1
 
     def decorate(command: Command) -> Command:
         command = click.option(
@@ -38,8 +40,8 @@ def config_options(*kinds: str) -> Callable[[Command], Command]:
         return click.option(
             "--config",
             type=PATH,
-            default=Path("configs", f"{kinds[0]}.yaml") if len(kinds) == 1 else None,
-            show_default=len(kinds) == 1,
+            default=Path("configs", f"{kinds[0]}.yaml") if has_default else None,
+            show_default=has_default,
             help=f"The {' or '.join(kinds)} configuration.",
         )(command)
 

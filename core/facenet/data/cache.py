@@ -23,9 +23,10 @@ import PIL
 from numpy.typing import NDArray
 
 from facenet.data.cache_build import INDEX, PIXELS, Index, build_entry
-from facenet.data.folder import Progress, files_of_identities
+from facenet.data.folder import Progress
 from facenet.data.precision import Precision
 from facenet.errors import DataError
+from facenet.imaging import files_of_identities
 
 VERSION = 2
 """Raised when `read_crop` or the layout of an entry changes."""

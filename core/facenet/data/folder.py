@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from facenet.errors import DataError, ImageError
-from facenet.imaging import centre_square, image_files, open_photo
+from facenet.imaging import centre_square, files_of_identities, open_photo
 
 if TYPE_CHECKING:
     from facenet.data.cache import CropCache
@@ -69,14 +69,6 @@ def scan_folder(
             if progress:
                 progress(done, len(files))
     return identity_folder(root, files, problems, min_images)
-
-
-def files_of_identities(root: Path) -> list[Path]:
-    """All image files of a folder of identities, in order of path; `DataError` when none."""
-    files = [path for path in image_files(root) if path.parent != root]
-    if not files:
-        raise DataError(f"{root}: no images in it; expected {root}/<identity>/<image>.jpg")
-    return files
 
 
 def identity_folder(

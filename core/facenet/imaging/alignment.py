@@ -56,8 +56,8 @@ def align(photo: Photo, face: Face, alignment: Alignment, size: int) -> Image:
     whole = is_whole(photo, face)
     if alignment == "five-point" and not whole:
         raise RequestError(
-            f"{photo.name}: this model's alignment is five-point, and the detector gives no "
-            "landmarks: use one that does, such as yunet"
+            f"{photo.name}: the alignment is five-point, and the detector gives no landmarks: "
+            "use one that does, such as yunet"
         )
     centred = alignment == "none" or whole
     side = min(width, height) if centred else SQUARE_SIDE * max(width, height)

@@ -18,6 +18,8 @@ _SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {
     "WEBP": (".webp",),
 }
 IMAGE_SUFFIXES = frozenset(suffix for kind in get_args(ImageFormat) for suffix in _SUFFIXES[kind])
+ALIGNMENT_FILE, CONTACT_SHEET = "alignment.json", "contact_sheet.jpg"
+"""What stands at the top of a folder of aligned faces; the sheet is a picture of it, no photo."""
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -30,5 +32,23 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.name.startswith(".")
+        and not _is_contact_sheet(path)
     )
+
+
+def files_of_identities(root: Path) -> list[Path]:
+    """All image files of a folder with one folder for each identity, in order of path.
+
+    Images directly in the folder are no one's. Raises `DataError` when there is no such folder, or
+    no image of anyone.
+    """
+    files = [path for path in image_files(root) if path.parent != root]
+    if not files:
+        raise DataError(f"{root}: no images in it; expected {root}/<identity>/<image>.jpg")
+    return files
+
+
+def _is_contact_sheet(path: Path) -> bool:
+    return path.name == CONTACT_SHEET and path.with_name(ALIGNMENT_FILE).is_file()

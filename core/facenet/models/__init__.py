@@ -1,5 +1,6 @@
 """The embedding network, and the forms in which a trained one is kept."""
 
+from facenet.models.aligned import AlignedFolder, alignment_around, alignment_of, read_aligned
 from facenet.models.bundle import load_bundle, read_card, save_bundle, update_card
 from facenet.models.calibration import (
     Calibration,
@@ -21,6 +22,7 @@ from facenet.models.onnx_model import OnnxModel
 from facenet.models.torch_model import TorchModel, resized
 
 __all__ = [
+    "AlignedFolder",
     "BundleCheck",
     "Calibration",
     "EmbeddingModel",
@@ -33,6 +35,8 @@ __all__ = [
     "Probability",
     "Split",
     "TorchModel",
+    "alignment_around",
+    "alignment_of",
     "build_network",
     "calibration_fars",
     "calibration_of",
@@ -45,6 +49,7 @@ __all__ = [
     "load_checkpoint",
     "load_model",
     "publish_bundle",
+    "read_aligned",
     "read_card",
     "resized",
     "resolve_device",

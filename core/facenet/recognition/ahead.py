@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ Answer = TypeVar("Answer")
 
 def map_ahead(
     function: Callable[[Item], Answer], items: Iterable[Item], workers: int, ahead: int
-) -> Iterator[tuple[Item, Answer]]:
+) -> Generator[tuple[Item, Answer], None, None]:
     """Each item and its answer, in order; at most `ahead` answers wait to be taken.
 
     `items` may never end. Work that has not begun is dropped when the iterator is closed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,10 +12,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from facenet.errors import ImageError
 from facenet.imaging import ImageSource
 from facenet.recognition.ahead import map_ahead
-from facenet.recognition.pipeline import Crop, Pipeline
+from facenet.recognition.cropping import Crop
+from facenet.recognition.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from facenet.types import Vector
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Told how many are done, and of how many."""
@@ -23,7 +27,7 @@ Source = TypeVar("Source", bound=ImageSource)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch(Generic[Source]):
-    """The next few images: for each of `sources`, in `outcomes`, its aligned best face or why there
+    """The next few images: for each of `sources`, in `outcomes`, its aligned face or why there
     is none; `embeddings` are (N, D), of those N that have one."""
 
     sources: list[Source]
@@ -53,7 +57,7 @@ class Batch(Generic[Source]):
 def embed_batches(
     pipeline: Pipeline, images: Iterable[Source], *, normalize: bool | None = None
 ) -> Iterator[Batch[Source]]:
-    """Embed the best face of each image, `batch_size` images at a time, in order.
+    """Embed the most prominent face of each image, `batch_size` images at a time, in order.
 
     The images may never end; the next ones are decoded while a batch is embedded. `normalize` gives
     embeddings unit length; None: as configured.
@@ -76,12 +80,17 @@ def embed_files(
     normalize: bool | None = None,
 ) -> Iterator[Batch[Source]]:
     """As `embed_batches`; `progress` is told how far it is."""
-    done = 0
+    done = several = 0
     for batch in embed_batches(pipeline, paths, normalize=normalize):
         yield batch
         done += len(batch.sources)
+        several += sum(crop.faces > 1 for crop in batch.crops)
         if progress:
             progress(done, len(paths))
+    if several:
+        logger.warning(
+            "%d of %d images show several faces; the most prominent of each is used", several, done
+        )
 
 
 def _crop(pipeline: Pipeline, image: Source) -> Crop | ImageError:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facenet.errors import DataError
 from facenet.evaluation import Embedded, PairsFile
-from facenet.imaging import image_files
+from facenet.imaging import files_of_identities
 from facenet.recognition.bulk import Progress, embed_files
 from facenet.recognition.recognizer import Recognizer
 
@@ -22,9 +21,7 @@ def embed_identities(
 
     Raises `DataError` when the folder is missing or holds no images.
     """
-    paths = [path for path in image_files(root) if path.parent != root]
-    if not paths:
-        raise DataError(f"{root}: no images in it; expected {root}/<identity>/<image>.jpg")
+    paths = files_of_identities(root)
     people = [path.relative_to(root).parts[0] for path in paths]
     return _embedded(recognizer, paths, people, progress)
 

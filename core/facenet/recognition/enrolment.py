@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from facenet.recognition.pipeline import Crop
+from facenet.recognition.cropping import Crop
 from facenet.recognition.quality import Policy, Quality, Reason, quality_of, reasons_against
 from facenet.recognition.templates import outliers
 from facenet.types import Samples, Store

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from facenet.errors import DataError
-from facenet.imaging import image_files
+from facenet.imaging import files_of_identities
 from facenet.recognition.bulk import Batch, Progress, embed_files
 from facenet.recognition.recognizer import Recognizer
 from facenet.recognition.results import Enrolment
@@ -37,9 +36,7 @@ def populate(
     and passed over. What the gallery
     already holds is not added again, so an interrupted run is finished by running it again.
     """
-    found = [path for path in images or image_files(root) if path.parent != root]
-    if not found:
-        raise DataError(f"{root}: no images in it; expected {root}/<identity>/<image>.jpg")
+    found = images or files_of_identities(root)
     identities: set[str] = set()
     failures: list[str] = []
     added = 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from facenet.recognition.pipeline import Crop
+from facenet.recognition.cropping import Crop
 from facenet.records import Record
 
 if TYPE_CHECKING:

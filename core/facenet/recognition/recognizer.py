@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,8 +27,9 @@ from facenet.models import (
 from facenet.plugins import Registry
 from facenet.recognition.ahead import map_ahead
 from facenet.recognition.bulk import embed_batches
+from facenet.recognition.cropping import Crop
 from facenet.recognition.enrolment import assess
-from facenet.recognition.pipeline import Crop, Pipeline
+from facenet.recognition.pipeline import Pipeline
 from facenet.recognition.quality import Quality
 from facenet.recognition.results import Decision, Enrolment, FaceMatches
 from facenet.recognition.templates import robust_template
@@ -36,6 +38,8 @@ from facenet.types import Detector, Face, Receipt, Store
 
 if TYPE_CHECKING:
     from facenet.types import Vector
+
+logger = logging.getLogger(__name__)
 
 
 class Recognizer:
@@ -143,27 +147,28 @@ class Recognizer:
             return self._store
 
     def detect(self, image: ImageSource) -> list[Face]:
-        """The faces of a photo, best first, of at least `detection_threshold`; maybe none."""
+        """The faces of a photo, the most prominent first, of at least `detection_threshold`;
+        maybe none."""
         return self.pipeline.faces(self.pipeline.open(image))
 
     def embed(self, images: Sequence[ImageSource]) -> Vector:
-        """(N, D) float32 embeddings of the best face of each of N images.
+        """(N, D) float32 embeddings of the most prominent face of each of N images.
 
         They have unit length unless `normalize_embeddings` is false.
         Raises `ImageError` for an image that is broken or has no face.
         """
-        return self.pipeline.embed([self.pipeline.best_crop(image) for image in images])
+        return self.pipeline.embed([self._best_crop(image) for image in images])
 
     def verify(
         self, image_a: ImageSource, image_b: ImageSource, *, threshold: float | None = None
     ) -> Decision:
-        """Decide whether the best faces of two images are one person's.
+        """Decide whether the most prominent faces of two images are one person's.
 
         The threshold is the one given, else the configured, else the model's calibrated one.
         Raises `RequestError` when there is none, or one outside -1..1: none is invented.
         """
         threshold, origin = self.threshold(threshold)
-        crops = [self.pipeline.best_crop(image) for image in (image_a, image_b)]
+        crops = [self._best_crop(image) for image in (image_a, image_b)]
         first, second = self.pipeline.embed(crops, normalize=True)
         similarity = float(np.clip(first @ second, -1, 1))
         calibration = self.model.card.calibration
@@ -183,7 +188,7 @@ class Recognizer:
         *,
         metadata: Mapping[str, Any] | None = None,
     ) -> Enrolment:
-        """Add the best face of each image to an identity, all or none of them.
+        """Add the most prominent face of each image to an identity, all or none of them.
 
         A face that the identity already holds is not added again. Raises `ImageError` for any
         image without a usable face, and `QualityError` where the configured `quality` refuses
@@ -191,7 +196,7 @@ class Recognizer:
         """
         if not images:
             raise RequestError(f"enrol {identity!r}: no image given")
-        crops = [self.pipeline.best_crop(image) for image in images]
+        crops = [self._best_crop(image) for image in images]
         embeddings = self.pipeline.embed(crops)
         assessed = assess(self.store, identity, crops, embeddings, self.config.quality)
         refused = [reason for _, reasons in assessed for reason in reasons]
@@ -247,13 +252,13 @@ class Recognizer:
         return self._search(crops, top_k, min_similarity, threshold)
 
     def identify(self, image: ImageSource, *, threshold: float | None = None) -> FaceMatches:
-        """Who the best face of a photo is: its `identity`, or None for someone unknown.
+        """Who the most prominent face of a photo is: its `identity`, or None for someone unknown.
 
         Raises `RequestError` when there is no threshold to decide with, and `ImageError` when
         there is no face.
         """
         self.threshold(threshold)
-        [found] = self._search([self.pipeline.best_crop(image)], 1, -1.0, threshold)
+        [found] = self._search([self._best_crop(image)], 1, -1.0, threshold)
         return found
 
     def embed_each(
@@ -318,6 +323,12 @@ class Recognizer:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _best_crop(self, image: ImageSource) -> Crop:
+        crop = self.pipeline.best_crop(image)
+        if crop.faces > 1:
+            logger.warning("%s: %d faces, the most prominent is used", crop.source, crop.faces)
+        return crop
 
     def _search(
         self, crops: Sequence[Crop], top_k: int, min_similarity: float, threshold: float | None

@@ -31,6 +31,7 @@ from facenet.models import (
     ModelCard,
     NetworkSpec,
     Split,
+    alignment_of,
     calibration_fars,
     load_model,
     resolve_device,
@@ -70,12 +71,14 @@ def evaluate(config: TrainConfig, checkpoint: str | Path) -> Evaluation:
     """Measure a checkpoint or bundle on the validation identities of `config`.
 
     The split is the one that training with this configuration makes. Raises `ModelError` when the
-    model's network is not the one that the configuration describes, or when it was trained on
-    another split of the same folder: some of the identities would not be unseen.
+    model's network is not the one that the configuration describes, when the faces of `data.root`
+    are not aligned as it wants them, or when it was trained on another split of the same folder:
+    some of the identities would not be unseen.
     """
     device = resolve_device(_DEVICES.get(config.trainer.accelerator, config.trainer.accelerator))
     model = load_model(checkpoint, device)
     _refuse_another_network(config, model.card, Path(checkpoint))
+    _refuse_another_alignment(config, model.card, Path(checkpoint))
     _refuse_trained_identities(config, model.card, Path(checkpoint))
     folder = open_folder(config)
     return evaluate_model(config, model, folder)
@@ -120,6 +123,15 @@ def _refuse_another_network(config: TrainConfig, card: ModelCard, path: Path) ->
         raise ModelError(
             f"{path}: embedding_dim is {card.network.embedding_dim}, "
             f"but the configuration says {config.model.embedding_dim}"
+        )
+
+
+def _refuse_another_alignment(config: TrainConfig, card: ModelCard, path: Path) -> None:
+    root, wanted = config.data.root, card.preprocessing.alignment
+    if (found := alignment_of(root)) != wanted:
+        raise ModelError(
+            f"{path}: wants faces of alignment {wanted}, and those of {root} are of alignment "
+            f"{found}: set data.root to a folder like that of its training"
         )
 
 

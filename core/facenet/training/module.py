@@ -9,8 +9,8 @@ import torch
 from lightning import LightningModule
 
 from facenet.config import TrainConfig
-from facenet.errors import TrainingError
-from facenet.models import ModelCard, NetworkSpec, Preprocessing, build_network
+from facenet.errors import ModelError, TrainingError
+from facenet.models import ModelCard, NetworkSpec, Preprocessing, alignment_of, build_network
 from facenet.models.checkpoint import CARD_KEY
 from facenet.models.pixels import ToInput
 from facenet.models.weights import embedding_space
@@ -50,7 +50,10 @@ class TripletModule(LightningModule):
             pretrained=config.model.pretrained,
         )
         self.preprocessing = Preprocessing(
-            image_size=config.data.image_size, mean=backbone.mean, std=backbone.std
+            image_size=config.data.image_size,
+            mean=backbone.mean,
+            std=backbone.std,
+            alignment=alignment_of(config.data.root),
         )
         self.licence = backbone.licence
         if not config.model.train_backbone:
@@ -135,6 +138,12 @@ class TripletModule(LightningModule):
         checkpoint[STATE_KEY] = self._run_state()._asdict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        before = checkpoint[CARD_KEY]["preprocessing"]["alignment"]
+        if before != self.preprocessing.alignment:
+            raise ModelError(
+                f"cannot go on with other faces: the alignment of data.root was {before}, that of "
+                f"{self.config.data.root} is {self.preprocessing.alignment}"
+            )
         state = RunState(**checkpoint[STATE_KEY])
         self.batches_seen = state.batches_seen
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
