@@ -70,11 +70,13 @@ def weights_chain(part: str, licence: str | None, remedy: str | None = None) -> 
     return Chain((part, "weights"), licence, remedy)
 
 
-def detector_chain(plugin: Plugin, detector: Detector) -> Chain:
-    """What the weights of a detector that `plugin` made bring in."""
+def detector_chains(plugin: Plugin, detector: Detector) -> Iterator[Chain]:
+    """What the weights of a detector that `plugin` made bring in; nothing where it has none."""
+    if not hasattr(detector, "licence"):
+        return
     key = "weights_licence"
     remedy = f"state it with detector.{key}" if key in plugin.options_model.model_fields else None
-    return weights_chain(_part(plugin.ref), getattr(detector, "licence", None), remedy)
+    yield weights_chain(_part(plugin.ref), detector.licence, remedy)
 
 
 def model_chain(path: Path, licence: str | None) -> Chain:

@@ -167,7 +167,8 @@ class Detector(Protocol):
 
     A detector may have two attributes more. `working_size`: the longest side, in pixels, of what it
     looks at; facenet hands over larger photos reduced to it, and takes the boxes back to pixels of
-    the photo. `licence`: the SPDX id of its weights; None or missing: not stated.
+    the photo. `licence`: the SPDX id of its weights, None where it is not stated; a detector
+    without weights has no such attribute.
     """
 
     def __call__(self, images: Sequence[Image]) -> list[list[Face]]:

@@ -1,4 +1,4 @@
-"""Preparing a data set: the best face of every image, aligned, in a folder of its own."""
+"""Preparing a data set: one face of every image, aligned, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from PIL import Image as PillowImage
 from facenet.config import InferenceConfig
 from facenet.errors import DataError, ImageError
 from facenet.imaging import ALIGNMENT_FILE, CONTACT_SHEET, files_of_identities
+from facenet.licensing import check_licences, detector_chains, extension_chains, plugin_chains
 from facenet.models import AlignedFolder, read_aligned, resolve_device
 from facenet.paths import checked_output_folder, write_whole
 from facenet.plugins import Plugin, Registry
@@ -24,7 +25,7 @@ from facenet.recognition.align_report import AlignReport, csv_of, report_on, she
 from facenet.recognition.bulk import Progress
 from facenet.recognition.cropping import Cropper
 from facenet.recognition.journal import Done, Journal
-from facenet.types import Alignment
+from facenet.types import Alignment, Detector
 
 if TYPE_CHECKING:
     from facenet.types import Image
@@ -53,25 +54,22 @@ def align_folder(
     size: int = 112,
     progress: Progress = lambda done, images: None,
 ) -> AlignReport:
-    """Write the best face of every image of `root/<identity>/` to `output/<identity>/<stem>.png`.
+    """Write one face of every image of `root/<identity>/` to `output/<identity>/<stem>.png`.
 
-    Faces are found by the detector of `config`, whose model is not loaded, and aligned as
-    `facenet.imaging.align` does it. Where images of one stem meet, later ones keep their whole
-    name, `<name>.png`. What is in `output` is kept, unless its image has changed since; an image
-    that was seen to show no face is not tried again. An interrupted run has kept what it finished.
+    It is the most prominent one, found by the detector of `config`, whose model is not loaded, and
+    aligned as `facenet.imaging.align` does it. Where images of one stem meet, later ones keep their
+    whole name, `<name>.png`. What is in `output` is kept, unless its image has changed since; an
+    image that was seen to show no face is not tried again. An interrupted run has kept what it
+    finished.
 
     Raises `DataError` when `root` holds no images, or `output` lies in it, holds something else, or
     was made with other settings; `RequestError` when `five-point` is wanted and the detector gives
-    no landmarks; `FacenetError` when a file cannot be written; and what making the detector raises.
+    no landmarks; `FacenetError` when a file cannot be written; and what making the detector raises,
+    among it `ConfigError` for a licence that `licences.allow` does not name.
     """
     files = files_of_identities(root)
     _check_place(root, output)
-    plugin = Registry().load("detector", config.detector.plugin)
-    detector = plugin.make_from(
-        config.detector.options,
-        config_dir=config.config_dir,
-        device=resolve_device(config.device).type,
-    )
+    plugin, detector = _make_detector(config)
     _claim(output, _settings(plugin, config, alignment, size))
     cropper = Cropper(detector, config, alignment, size)
     with Journal(output / JOURNAL) as journal:
@@ -94,6 +92,19 @@ def _check_place(root: Path, output: Path) -> None:
         raise DataError(
             f"{output}: holds something that is no folder of aligned faces; choose another output"
         )
+
+
+def _make_detector(config: InferenceConfig) -> tuple[Plugin, Detector]:
+    allow = config.licences.allow
+    plugin = Registry().load("detector", config.detector.plugin)
+    check_licences(allow, chain(plugin_chains(plugin), extension_chains()))
+    detector = plugin.make_from(
+        config.detector.options,
+        config_dir=config.config_dir,
+        device=resolve_device(config.device).type,
+    )
+    check_licences(allow, detector_chains(plugin, detector))
+    return plugin, detector
 
 
 def _settings(

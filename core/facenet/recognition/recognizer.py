@@ -13,26 +13,18 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from facenet.config import InferenceConfig, parse_config
-from facenet.errors import ImageError, QualityError, RequestError
+from facenet.errors import ImageError, RequestError
 from facenet.imaging import ImageSource, name_of
-from facenet.models import (
-    EmbeddingModel,
-    find_pretrained,
-    load_model,
-    publish_bundle,
-    resized,
-    resolve_device,
-    save_bundle,
-)
+from facenet.models import EmbeddingModel, find_pretrained, publish_bundle, save_bundle
 from facenet.plugins import Registry
 from facenet.recognition.ahead import map_ahead
-from facenet.recognition.bulk import embed_batches
+from facenet.recognition.assembly import assemble
+from facenet.recognition.bulk import Progress, embed_batches
+from facenet.recognition.clusters import Clusters, cluster
 from facenet.recognition.cropping import Crop
-from facenet.recognition.enrolment import assess
+from facenet.recognition.enrolment import Candidates, add, assess
 from facenet.recognition.pipeline import Pipeline
-from facenet.recognition.quality import Quality
 from facenet.recognition.results import Decision, Enrolment, FaceMatches
-from facenet.recognition.templates import robust_template
 from facenet.recognition.thresholds import NO_THRESHOLD, known_threshold, needed_threshold
 from facenet.types import Detector, Face, Receipt, Store
 
@@ -76,26 +68,11 @@ class Recognizer:
     def from_config(cls, config: InferenceConfig) -> Self:
         """Load the model and the plugins that a configuration names.
 
-        Raises `ModelError`, `DeviceError` or `PluginError`.
+        Raises `ModelError`, `DeviceError` or `PluginError`, and `ConfigError` for a licence that
+        `licences.allow` does not name.
         """
         registry = Registry()
-        device = resolve_device(config.device)
-        model = load_model(config.checkpoint_path, device)
-        if config.image_size not in (None, model.card.preprocessing.image_size):
-            model = resized(model, config.image_size)
-        detector = registry.load("detector", config.detector.plugin).make_from(
-            config.detector.options, config_dir=config.config_dir, device=device.type
-        )
-
-        def open_store() -> Store:
-            store: Store = registry.load("store", config.store.plugin).make_from(
-                config.store.options,
-                config_dir=config.config_dir,
-                embedding_dim=model.embedding_dim,
-                space=model.card.space,
-            )
-            return store
-
+        model, detector, open_store = assemble(config, registry)
         return cls(model, detector, open_store, config=config, registry=registry)
 
     @classmethod
@@ -198,36 +175,15 @@ class Recognizer:
             raise RequestError(f"enrol {identity!r}: no image given")
         crops = [self._best_crop(image) for image in images]
         embeddings = self.pipeline.embed(crops)
-        assessed = assess(self.store, identity, crops, embeddings, self.config.quality)
-        refused = [reason for _, reasons in assessed for reason in reasons]
-        if refused:
-            lines = [
-                f"{crop.source}: not enrolled: {reason.text} ({reason.code})"
-                for crop, (_, reasons) in zip(crops, assessed, strict=True)
-                for reason in reasons
-            ]
-            raise QualityError(
-                "\n".join([*lines, "nothing is stored; quality: off takes any face"]),
-                [reason.code for reason in refused],
-            )
-        qualities = [quality for quality, _ in assessed]
-        return self._add(identity, crops, embeddings, qualities, metadata)
+        candidates = assess(self.store, identity, crops, embeddings, self.config.quality)
+        candidates.refuse_any()
+        return self._add(identity, candidates, metadata)
 
     def enrol_crops(self, identity: str, crops: Sequence[Crop], embeddings: Vector) -> Enrolment:
         """Like `enrol`, for aligned faces whose (N, D) embeddings are known already; those that
         are refused are left out, and said in `refused`."""
-        assessed = assess(self.store, identity, crops, embeddings, self.config.quality)
-        kept = [place for place, (_, reasons) in enumerate(assessed) if not reasons]
-        refused = tuple(
-            f"{crop.source}: {reason.text} ({reason.code})"
-            for crop, (_, reasons) in zip(crops, assessed, strict=True)
-            for reason in reasons[:1]
-        )
-        if not kept:
-            return Enrolment(identity, 0, self._samples(identity), refused)
-        qualities = [assessed[place][0] for place in kept]
-        kept_crops = [crops[place] for place in kept]
-        return self._add(identity, kept_crops, embeddings[kept], qualities, None, refused)
+        candidates = assess(self.store, identity, crops, embeddings, self.config.quality)
+        return self._add(identity, candidates, None)
 
     def search(
         self,
@@ -285,6 +241,16 @@ class Recognizer:
                 return error
 
         return map_ahead(answer, images, self.config.num_workers, self.config.batch_size)
+
+    def cluster(
+        self,
+        folder: str | Path,
+        *,
+        threshold: float | None = None,
+        progress: Progress | None = None,
+    ) -> Clusters:
+        """Group all faces of all photos below a folder; see `facenet.recognition.cluster`."""
+        return cluster(self, Path(folder), threshold=threshold, progress=progress)
 
     def forget(self, identity: str) -> Receipt:
         """Erase all that the store holds on an identity."""
@@ -345,26 +311,9 @@ class Recognizer:
         return results
 
     def _add(
-        self,
-        identity: str,
-        crops: Sequence[Crop],
-        embeddings: Vector,
-        qualities: Sequence[Quality],
-        metadata: Mapping[str, Any] | None,
-        refused: tuple[str, ...] = (),
+        self, identity: str, candidates: Candidates, metadata: Mapping[str, Any] | None
     ) -> Enrolment:
-        robust = self.config.template == "robust"
-        added = self.store.enrol(
-            identity,
-            embeddings,
-            keys=[crop.key for crop in crops],
-            metadata=metadata,
-            weights=[quality.weight for quality in qualities] if robust else None,
-            template=robust_template if robust else None,
-        )
+        added = add(self.store, identity, candidates.accepted(), self.config, metadata)
         self.registry.notify("after_enrol", identity=identity, added=added)
-        return Enrolment(identity, added, self._samples(identity), refused)
-
-    def _samples(self, identity: str) -> int:
         record = self.store.get(identity)
-        return record.samples if record else 0
+        return Enrolment(identity, added, record.samples if record else 0, candidates.refused)
