@@ -45,7 +45,7 @@ def command(
     overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Prepare a data set: the best face of each image, aligned, in a folder to train on.
+    """Prepare a data set: one face of each image, aligned, in a folder to train on.
 
     Faces are found by the detector yunet, or by that of the configuration (--set detector=yolo);
     no model is loaded. Running it again does only what is missing or has changed.
@@ -79,7 +79,8 @@ def _print(report: AlignReport, output: Path) -> None:
         + (f", {report.kept} were already" if report.kept else "")
     )
     if report.several_faces:
-        click.echo(f"{count(report.several_faces, 'image')} with several faces: the best was taken")
+        images = count(report.several_faces, "image")
+        click.echo(f"{images} with several faces: the most prominent of each was taken")
     if report.without_image:
         faces = count(report.without_image, "face")
         click.echo(f"{faces} in {output} whose image is no longer in the data: remove what must go")

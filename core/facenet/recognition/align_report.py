@@ -28,7 +28,7 @@ class LeftOut(Record):
 @dataclass(frozen=True, slots=True)
 class AlignReport(Record):
     """What came of `images`: faces `aligned` now and `kept` from runs before, how many of these
-    images show `several_faces`, of which the best was taken, and what was left out.
+    images show `several_faces`, of which the most prominent was taken, and what was left out.
 
     `without_image` counts faces from runs before whose image is no longer there.
     """

@@ -15,7 +15,7 @@ from facenet.paths import write_whole
 
 class Done(NamedTuple):
     """An image as it was, its `size` in bytes and when it was `modified` (ns), and what came of it:
-    the file of its best face, None when it shows none, and how many `faces` it shows."""
+    the file of its face, None when it shows none, and how many `faces` it shows."""
 
     size: int
     modified: int
