@@ -10,7 +10,6 @@ from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import ANY
 
 import pytest
 import torch
@@ -23,7 +22,7 @@ from facenet.errors import ConfigError, RequestError
 from facenet.licensing import (
     Chain,
     check_licences,
-    detector_chain,
+    detector_chains,
     extension_chains,
     model_chain,
     plugin_chains,
@@ -184,19 +183,16 @@ def test_a_licence_of_weights_is_stated_with_the_command_that_the_refusal_names(
     check_licences(["LicenseRef-Ours"], [model_chain(stated, read_card(stated).licence)])
 
 
-def test_weights_of_a_detector_are_stated_by_its_option() -> None:
+def test_unstated_weights_of_a_detector_are_refused_with_the_option_that_states_them() -> None:
     plugin = Registry().load("detector", "yunet")
-    stated, missing = SimpleNamespace(licence="MIT"), SimpleNamespace(licence=None)
-    assert detector_chain(plugin, stated) == Chain(("detector yunet", "weights"), "MIT", ANY)
-    expected = "detector yunet -> weights: licence not stated; state it with detector.weights_lic"
+    expected = r"detector yunet -> weights: licence not stated; state it with detector.weights_lic"
     with pytest.raises(ConfigError, match=expected):
-        check_licences(["MIT"], [detector_chain(plugin, missing)])
+        check_licences(["MIT"], detector_chains(plugin, SimpleNamespace(licence=None)))
 
 
-def test_a_detector_that_says_nothing_of_its_weights_is_refused() -> None:
+def test_a_detector_without_weights_brings_no_licence_of_weights() -> None:
     plugin = Registry().load("detector", "whole_image")
-    with pytest.raises(ConfigError, match=r"detector whole_image -> weights: licence not stated$"):
-        check_licences(["MIT"], [detector_chain(plugin, lambda images: [[] for _ in images])])
+    assert list(detector_chains(plugin, plugin.make_from({}, device="cpu"))) == []
 
 
 # The configuration
