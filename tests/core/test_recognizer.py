@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,9 @@ from facenet.recognition import embed_files, populate
 
 
 def recognizer_of(trained: Path, **values: object) -> Recognizer:
+    """Quality is off: the small model of the tests finds drawn people unlike themselves."""
     config = {"checkpoint_path": str(trained / "bundle"), "device": "cpu", "store": "memory"}
+    config["quality"] = "off"
     return Recognizer.from_config(parse_config({**config, **values}, InferenceConfig))
 
 
@@ -170,9 +175,9 @@ def test_files_are_embedded_in_order_whatever_the_batch_size(trained: Path, face
     paths = sorted(faces.rglob("*.jpg"))[:11]
     reference = recognizer_of(trained).embed(paths)
     small = recognizer_of(trained, batch_size=4, num_workers=3)
-    batches = list(embed_files(small, paths))
-    assert [len(batch.paths) for batch in batches] == [4, 4, 3]
-    assert [path for batch in batches for path in batch.paths] == paths
+    batches = list(embed_files(small.pipeline, paths))
+    assert [len(batch.found) for batch in batches] == [4, 4, 3]
+    assert [path for batch in batches for path in batch.found] == paths
     np.testing.assert_allclose(
         np.concatenate([b.embeddings for b in batches]), reference, atol=1e-5
     )
@@ -224,3 +229,78 @@ def test_a_closed_recognizer_opens_its_store_again(trained: Path, photo: Path) -
     recognizer.enrol("a", [photo])
     recognizer.close()
     assert recognizer.store.count() == 0
+
+
+def test_a_photo_is_identified_or_unknown(recognizer: Recognizer, faces: Path) -> None:
+    photo = faces / "id-000" / "000.jpg"
+    assert recognizer.identify(photo).identity is None
+    recognizer.enrol("a", [photo])
+    assert recognizer.identify(photo).identity == "a"
+    assert recognizer.identify(photo, threshold=1.0).threshold_origin == "given"
+
+
+def test_no_one_is_identified_without_a_threshold(trained: Path, photo: Path) -> None:
+    checkpoint = next((trained / "checkpoints").glob("epoch*.ckpt"))
+    uncalibrated = recognizer_of(trained, checkpoint_path=str(checkpoint))
+    with pytest.raises(RequestError, match="has no calibrated threshold"):
+        uncalibrated.identify(photo)
+
+
+def test_an_endless_stream_is_embedded_as_far_as_it_is_taken(trained: Path, photo: Path) -> None:
+    recognizer = recognizer_of(trained, batch_size=4)
+    broken = b"no image"
+    taken = list(islice(recognizer.embed_each(cycle([photo, broken])), 7))
+    assert [source for source, _ in taken] == [photo, broken] * 3 + [photo]
+    expected = recognizer.embed([photo])[0]
+    for source, answer in taken:
+        if source is broken:
+            assert isinstance(answer, ImageError)
+        else:
+            np.testing.assert_allclose(answer, expected, atol=1e-5)
+
+
+def test_many_photos_are_searched_and_a_broken_one_ends_nothing(
+    recognizer: Recognizer, faces: Path
+) -> None:
+    photos = sorted((faces / "id-000").iterdir())
+    recognizer.enrol("a", photos[:2])
+    answers = list(recognizer.search_each([photos[0], b"", photos[1]], top_k=1))
+    assert [source for source, _ in answers] == [photos[0], b"", photos[1]]
+    assert isinstance(answers[1][1], ImageError)
+    assert answers[0][1][0].matches[0].identity == "a"
+
+
+def test_answers_print_in_a_line_and_become_json(recognizer: Recognizer, photo: Path) -> None:
+    recognizer.enrol("a", [photo])
+    [found] = recognizer.search(photo)
+    assert repr(found).startswith(
+        "FaceMatches(identity='a', matches=[a 1.000], Face(box=(0, 0, 48,"
+    )
+    answer = json.loads(json.dumps(found.to_dict()))
+    assert (answer["identity"], answer["face"]["box"]) == ("a", [0, 0, 48, 48])
+    assert answer["matches"][0]["samples"] == 1
+    decision = json.loads(json.dumps(recognizer.verify(photo, photo).to_dict()))
+    assert decision["match"] is True
+
+
+def test_an_address_is_not_fetched(recognizer: Recognizer) -> None:
+    with pytest.raises(ImageError, match="is an address, and facenet fetches none"):
+        recognizer.detect("http://127.0.0.1:1/face.jpg")
+
+
+def test_limits_on_images_are_configured(trained: Path, photo: Path) -> None:
+    small = recognizer_of(trained, images={"max_pixels": 48 * 48 - 1})
+    with pytest.raises(ImageError, match="48 x 48 pixels are more than the 2,303 allowed"):
+        small.embed([photo])
+    no_jpeg = recognizer_of(trained, images={"formats": ["PNG"]})
+    with pytest.raises(ImageError, match="is a JPEG, and only PNG are allowed"):
+        no_jpeg.embed([photo])
+
+
+def test_threads_get_their_own_answers(trained: Path, faces: Path) -> None:
+    recognizer = recognizer_of(trained)
+    photos = sorted(faces.rglob("*.jpg"))[:24]
+    alone = recognizer.embed(photos)
+    with ThreadPoolExecutor(8) as pool:
+        together = np.concatenate(list(pool.map(lambda photo: recognizer.embed([photo]), photos)))
+    np.testing.assert_allclose(together, alone, atol=1e-5)

@@ -36,10 +36,6 @@ def command(
     if len(found.groups) > SHOWN:
         click.echo(f"and {len(found.groups) - SHOWN} more groups; --json prints all")
     click.echo(
-        f"{count(len(found.groups), 'group')}, {count(len(found.alone), 'face')} alone; threshold "
-        + (
-            f"{found.threshold:.4f} ({found.threshold_origin})"
-            if found.threshold is not None
-            else found.threshold_origin
-        )
+        f"{count(len(found.groups), 'group')}, {count(len(found.alone), 'face')} alone; "
+        f"threshold {found.threshold:.4f} ({found.threshold_origin})"
     )

@@ -39,7 +39,7 @@ class Clusters(Record):
     groups: tuple[tuple[FoundFace, ...], ...]
     alone: tuple[FoundFace, ...]
     failures: tuple[str, ...]
-    threshold: float | None
+    threshold: float
     threshold_origin: str
 
     def __repr__(self) -> str:
@@ -60,12 +60,12 @@ def cluster(
     """Group all faces of all photos below a folder by the person whom they seem to show.
 
     Two groups become one while the mean similarity of their faces reaches the threshold (average
-    linkage); the threshold is the one given, else the configured, else the calibrated one for so
-    many faces. Without any, HDBSCAN groups by density. Memory grows with the square of the number
-    of faces: 10,000 take about 1 GB.
+    linkage): the one given, else the configured, else the calibrated one for so many faces. Memory
+    grows with the square of the number of faces: 10,000 take about 1 GB.
 
-    Raises `DataError` when there is no such folder.
+    Raises `DataError` when there is no such folder, and `RequestError` when there is no threshold.
     """
+    recognizer.threshold(threshold)
     paths = image_files(folder)
     found: list[FoundFace] = []
     rows: list[Vector] = []
@@ -85,8 +85,7 @@ def cluster(
             rows += list(embeddings)
         if progress:
             progress(done, len(paths))
-    known = recognizer.known_threshold(threshold, gallery=lambda: len(rows))
-    decisive, origin = known or (None, "not known: grouped by density")
+    decisive, origin = recognizer.threshold(threshold, gallery=lambda: len(rows))
     labels = group(np.array(rows), decisive)
     groups = [
         tuple(found[place] for place in np.flatnonzero(labels == label))
@@ -97,19 +96,16 @@ def cluster(
     return Clusters(tuple(groups), alone, tuple(failures), decisive, origin)
 
 
-def group(embeddings: Vector, threshold: float | None) -> NDArray[np.int64]:
+def group(embeddings: Vector, threshold: float) -> NDArray[np.int64]:
     """(N,) the number of each of (N, D) unit-length embeddings' group, from 0; -1: alone."""
-    from sklearn.cluster import HDBSCAN, AgglomerativeClustering
+    from sklearn.cluster import AgglomerativeClustering
 
     if len(embeddings) < 2:
         return np.full(len(embeddings), -1)
-    if threshold is None:
-        by_density = HDBSCAN(min_cluster_size=2, allow_single_cluster=True, copy=True)
-        return np.asarray(by_density.fit_predict(embeddings), np.int64)
-    by_threshold = AgglomerativeClustering(
+    clustering = AgglomerativeClustering(
         n_clusters=None, metric="cosine", linkage="average", distance_threshold=1 - threshold
     )
-    labels = by_threshold.fit_predict(embeddings)
+    labels = clustering.fit_predict(embeddings)
     sizes = np.bincount(labels)
     numbers = np.full(len(sizes), -1)
     numbers[sizes > 1] = np.arange((sizes > 1).sum())

@@ -258,12 +258,11 @@ class Recognizer:
         self.registry.notify("after_forget", receipt=receipt)
         return receipt
 
-    def threshold(self, given: float | None = None) -> tuple[float, str]:
-        """The threshold to decide about two faces with and where it comes from.
-
-        Raises `RequestError` when there is none.
-        """
-        return needed_threshold(self.model.card, self.config, given)
+    def threshold(
+        self, given: float | None = None, *, gallery: Callable[[], int] = lambda: 1
+    ) -> tuple[float, str]:
+        """As `known_threshold`; raises `RequestError` when there is none."""
+        return needed_threshold(self.model.card, self.config, given, gallery)
 
     def known_threshold(
         self, given: float | None = None, *, gallery: Callable[[], int] = lambda: 1

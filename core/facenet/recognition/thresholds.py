@@ -30,13 +30,10 @@ def known_threshold(
 
 
 def needed_threshold(
-    card: ModelCard, config: InferenceConfig, given: float | None
+    card: ModelCard, config: InferenceConfig, given: float | None, gallery: Callable[[], int]
 ) -> tuple[float, str]:
-    """The threshold to decide about two faces with and its origin.
-
-    Raises `RequestError` when there is none.
-    """
-    known = known_threshold(card, config, given, lambda: 1)
+    """As `known_threshold`; raises `RequestError` when there is none."""
+    known = known_threshold(card, config, given, gallery)
     if known is None:
         raise RequestError(
             f"{config.checkpoint_path} has no calibrated threshold: give one (--threshold), set "
