@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import click
 
 from facenet.cli.options import PATH, config_options, json_option, open_recognizer
 from facenet.cli.output import print_json, print_table
+from facenet.cli.pictures import check_figure, figure_option, save_figure
 
 if TYPE_CHECKING:
     from facenet.recognition import FaceMatches
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--threshold", type=float, help="Similarity of a match; default: calibrated for the gallery."
 )
+@figure_option
 @json_option
 def command(
     image: Path,
@@ -30,41 +33,65 @@ def command(
     top_k: int,
     min_similarity: float,
     threshold: float | None,
+    figure: Path | None,
     as_json: bool,
 ) -> None:
     """Find the enrolled identities most like each face of a photo."""
+    check_figure(figure, image)
     with open_recognizer(config, overrides) as recognizer:
+        photo = recognizer.pipeline.open(image)
         results = recognizer.search(
-            image, top_k=top_k, min_similarity=min_similarity, threshold=threshold
+            photo, top_k=top_k, min_similarity=min_similarity, threshold=threshold
         )
     if as_json:
-        print_json(
-            [
-                {
-                    "identity": result.identity,
-                    "face": result.face,
-                    "matches": result.matches,
-                    "threshold": result.threshold,
-                    "threshold_origin": result.threshold_origin,
-                }
-                for result in results
-            ]
-        )
-        return
+        print_json(results)
+    else:
+        _print(results)
+    if figure is not None:
+        from facenet.recognition.pictures import picture_of_search
+
+        save_figure(figure, picture_of_search(photo, results))
+
+
+def _print(results: Sequence[FaceMatches]) -> None:
+    """Each face with those most like it; of several faces, first who is who."""
+    several = len(results) > 1
+    if several:
+        _print_summary(results)
     for number, result in enumerate(results, start=1):
-        box = ", ".join(f"{side:.0f}" for side in result.face.box)
+        face = f"face {number} of {len(results)} at ({_box(result)})"
         rows = [(match.identity, match.similarity, match.samples) for match in result.matches]
-        print_table(
-            ["identity", "similarity", "samples"],
-            rows,
-            title=f"face {number} of {len(results)} at ({box})"
-            + ("" if rows else ": nobody in the gallery is similar enough"),
-        )
-        click.echo(_verdict(result))
+        if rows:
+            click.echo(face)
+            print_table(["identity", "similarity", "samples"], rows)
+        else:
+            click.echo(f"{face}: nobody in the gallery is similar enough\n")
+        if not several:
+            click.echo(f"{_decision(result)}: {_threshold(result)}")
 
 
-def _verdict(result: FaceMatches) -> str:
+def _print_summary(results: Sequence[FaceMatches]) -> None:
+    from facenet.recognition.pictures import who
+
+    rows = []
+    for number, result in enumerate(results, start=1):
+        similarity = result.matches[0].similarity if result.matches else None
+        rows.append((number, _box(result), who(result), similarity))
+    print_table(["face", "box", "who", "similarity"], rows)
+    click.echo(f"{_threshold(results[0])}\n")
+
+
+def _box(result: FaceMatches) -> str:
+    return ", ".join(f"{side:.0f}" for side in result.face.box)
+
+
+def _decision(result: FaceMatches) -> str:
     if result.threshold is None:
-        return f"no decision: {result.threshold_origin}"
-    who = "unknown" if result.identity is None else f"this is {result.identity}"
-    return f"{who}: threshold {result.threshold:.4f} ({result.threshold_origin})"
+        return "no decision"
+    return "unknown" if result.identity is None else f"this is {result.identity}"
+
+
+def _threshold(result: FaceMatches) -> str:
+    if result.threshold is None:
+        return result.threshold_origin
+    return f"threshold {result.threshold:.4f} ({result.threshold_origin})"

@@ -8,6 +8,7 @@ import click
 
 from facenet.cli.options import PATH, config_options, json_option, open_recognizer
 from facenet.cli.output import print_json
+from facenet.cli.pictures import check_figure, figure_option, save_figure
 
 
 @click.command("verify")
@@ -15,6 +16,7 @@ from facenet.cli.output import print_json
 @click.argument("image_b", type=PATH)
 @config_options("inference")
 @click.option("--threshold", type=float, help="Similarity of a match; default: the calibrated one.")
+@figure_option
 @json_option
 def command(
     image_a: Path,
@@ -22,18 +24,20 @@ def command(
     config: Path,
     overrides: tuple[str, ...],
     threshold: float | None,
+    figure: Path | None,
     as_json: bool,
 ) -> None:
     """Decide whether two images show one person."""
+    check_figure(figure, image_a, image_b)
     with open_recognizer(config, overrides) as recognizer:
-        decision = recognizer.verify(image_a, image_b, threshold=threshold)
-    if as_json:
-        print_json(decision)
-        return
-    verdict, relation = ("match", ">=") if decision.match else ("no match", "<")
-    click.echo(
-        f"{verdict}: similarity {decision.similarity:.4f} {relation} threshold "
-        f"{decision.threshold:.4f} ({decision.threshold_origin})"
-    )
-    if decision.probability is not None:
-        click.echo(f"probability {decision.probability:.4f} where both answers are as frequent")
+        from facenet.recognition.pictures import picture_of_verification, verdict
+
+        photo_a, photo_b = (recognizer.pipeline.open(image) for image in (image_a, image_b))
+        decision = recognizer.verify(photo_a, photo_b, threshold=threshold)
+        if as_json:
+            print_json(decision)
+        else:
+            click.echo(verdict(decision))
+        if figure is not None:
+            drawn = picture_of_verification(recognizer.pipeline, photo_a, photo_b, decision)
+            save_figure(figure, drawn)
