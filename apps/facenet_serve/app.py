@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from facenet.errors import ImageError, RequestError
-from facenet.imaging import decode
 from facenet.recognition import Decision, Recognizer
-
-if TYPE_CHECKING:
-    from facenet.types import Image
 
 Base64Image = Annotated[str, Field(description="An image file (JPEG, PNG, ...) in base64.")]
 
@@ -53,17 +49,17 @@ def make_app(recognizer: Recognizer) -> FastAPI:
     @app.post("/verify")
     def verify(request: VerifyRequest) -> Decision:
         """Decide whether two images show one person."""
-        images = [_decode("image_a", request.image_a), _decode("image_b", request.image_b)]
-        return recognizer.verify(*images, threshold=request.threshold)
+        photos = [
+            recognizer.pipeline.open(_decoded(field, text), name=field)
+            for field, text in (("image_a", request.image_a), ("image_b", request.image_b))
+        ]
+        return recognizer.verify(*photos, threshold=request.threshold)
 
     return app
 
 
-def _decode(field: str, text: str) -> Image:
-    """The pixels of one field; errors name it."""
+def _decoded(field: str, text: str) -> bytes:
     try:
-        return decode(base64.b64decode(text, validate=True))
+        return base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise ImageError(f"{field}: not valid base64: {error}") from error
-    except ImageError as error:
-        raise ImageError(f"{field}: {error}") from error

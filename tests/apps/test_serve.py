@@ -69,9 +69,9 @@ def test_verify_takes_a_threshold(service: httpx.Client, image: str, faces: Path
         ({"image_a": "not base64!"}, "image_a: not valid base64"),
         (
             {"image_b": base64.b64encode(b"text").decode()},
-            "image_b: image of 4 bytes: not an image",
+            "image_b: not an image",
         ),
-        ({"image_a": ""}, "image_a: image of 0 bytes: not an image"),
+        ({"image_a": ""}, "image_a: is empty"),
         ({"threshold": 2}, "less than or equal to 1"),
         ({"threshold": "high"}, "valid number"),
         ({"image_c": ""}, "image_c"),

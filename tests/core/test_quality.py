@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from facenet import Recognizer
-from facenet.config import InferenceConfig, parse_config
+from facenet.config import InferenceConfig, load_config, parse_config
 from facenet.errors import QualityError
 from facenet.imaging.alignment import TEMPLATE
 from facenet.recognition import populate
@@ -151,6 +151,13 @@ def test_a_poor_photo_is_refused_with_its_reason(by_colour: Recognizer) -> None:
 def test_the_policy_can_be_off(by_colour: Recognizer) -> None:
     photos = [noisy(RED, seed) for seed in range(4)]
     assert by_colour.enrol("red", [*photos, noisy(BLUE, 9), noisy(RED, 7)[:20, :20]]).added == 6
+
+
+@pytest.mark.parametrize("spelling", ["off", "'off'"])
+def test_a_bare_off_in_yaml_is_the_word(tmp_path: Path, spelling: str) -> None:
+    path = tmp_path / "inference.yaml"
+    path.write_text(f"checkpoint_path: x\nquality: {spelling}\n")
+    assert load_config(path).quality == "off"
 
 
 def test_populate_leaves_refused_photos_out_and_says_so(

@@ -109,6 +109,12 @@ class InferenceConfig(Section):
     )
     licences: LicencesConfig = Field(default_factory=LicencesConfig)
 
+    @field_validator("quality", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: Any) -> Any:
+        # YAML 1.1 reads a bare `off` as false.
+        return "off" if value is False else value
+
     @field_validator("frontends")
     @classmethod
     def _check_frontends(

@@ -52,9 +52,9 @@ class Cropper:
         self._warned = False
         self._detect = SharedBatches(detector, config.batch_size)
 
-    def open(self, source: ImageSource) -> Photo:
-        """Open an image within the configured limits; raises `ImageError`."""
-        return open_photo(source, self.limits)
+    def open(self, source: ImageSource, *, name: str | None = None) -> Photo:
+        """Open an image within the configured limits; as `facenet.imaging.open_photo`."""
+        return open_photo(source, self.limits, name=name)
 
     def faces(self, photo: Photo) -> list[Face]:
         """The faces of a photo of at least `detection_threshold`, in its pixels, the most prominent

@@ -68,7 +68,7 @@ def facenet_info() -> PluginInfo:
         licence="MIT",
         options=Options,
         install="pip install 'facenet-kit[yolo]'",
-        requires={"ultralytics": "AGPL-3.0-only"},
+        requires={"ai-edge-litert": "Apache-2.0", "ultralytics": "AGPL-3.0-only"},
     )
 
 

@@ -61,6 +61,7 @@ def facenet_info() -> PluginInfo:
         licence="MIT",
         options=Options,
         install="pip install 'facenet-kit[yunet]'",
+        requires={"opencv-python": "Apache-2.0"},
     )
 
 
