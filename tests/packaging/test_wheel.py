@@ -37,6 +37,8 @@ def test_the_top_level_is_facenet_alone(wheel: zipfile.ZipFile) -> None:
         "facenet_torchvision",
         "facenet_triplet_miners",
         "facenet_whole_image",
+        "facenet_yolo",
+        "facenet_yunet",
     }
 
 

@@ -27,6 +27,7 @@ COMMANDS = (
     "enrol",
     "search",
     "forget",
+    "cluster",
     "backbones",
     "models",
     "plugins",
@@ -34,7 +35,7 @@ COMMANDS = (
     "demo",
 )
 """Each is the object `command` of the module of its name in this package."""
-_DISTRIBUTIONS = {"sklearn": "scikit-learn"}
+_DISTRIBUTIONS = {"cv2": "opencv-python", "sklearn": "scikit-learn"}
 """Distributions whose name is not that of the module that they bring."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
