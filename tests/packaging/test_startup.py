@@ -36,6 +36,8 @@ PLUGINS = (
     "facenet_torchvision",
     "facenet_triplet_miners",
     "facenet_whole_image",
+    "facenet_yolo",
+    "facenet_yunet",
     "facenet_memory",
     "facenet_pgvector",
     "facenet_serve",
