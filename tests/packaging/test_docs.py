@@ -96,6 +96,19 @@ def test_the_evaluation_pages_commands_work(workspace: Path) -> None:
     assert (workspace / "artifacts" / "report" / "index.html").is_file()
 
 
+def test_the_data_pages_commands_align_and_train(
+    workspace: Path, real_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACENET_CACHE", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    shutil.copy(real_models / "face_detection_yunet_2023mar.onnx", tmp_path / "models")
+    for script in blocks(ROOT / "docs" / "data.md", "bash"):
+        ran = shell(script, workspace)
+        assert ran.returncode == 0, script + ran.stdout + ran.stderr
+    card = (workspace / "artifacts" / "train-aligned" / "bundle" / "config.json").read_text()
+    assert '"alignment": "five-point"' in card
+
+
 def test_the_readmes_python_works(workspace: Path) -> None:
     for code in blocks(ROOT / "README.md", "python"):
         ran = subprocess.run(
@@ -158,6 +171,7 @@ def test_no_code_block_is_in_a_language_that_is_not_tested() -> None:
         "README.md": {"bash", "python"},
         "backbones.md": {"bash", "yaml"},  # tests/core/test_backbones_command.py
         "bundles.md": {"bash", "python", "text"},  # tests/core/test_bundles.py
+        "data.md": {"bash", "text"},
         "evaluation.md": {"bash", "text"},
         "export.md": {"python"},  # tests/core/test_export.py
         "plugins.md": {"python", "toml"},
