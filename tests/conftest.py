@@ -123,6 +123,24 @@ def foreign_network(real_models: Path) -> Path:
     pytest.skip("no ONNX embedding network is here")
 
 
+@pytest.fixture(scope="session")
+def aligned_bundle(foreign_network: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That network as a bundle, which wants its faces aligned by five points."""
+    from facenet.models import import_onnx, save_bundle
+
+    middle = (127.5, 127.5, 127.5)
+    model = import_onnx(
+        foreign_network,
+        image_size=112,
+        color="rgb",
+        mean=middle,
+        std=middle,
+        alignment="five-point",
+        licence="LicenseRef-unknown",
+    )
+    return save_bundle(model, tmp_path_factory.mktemp("aligned") / "bundle")
+
+
 def small_training(faces: Path, output: Path) -> dict[str, Any]:
     return {
         "data": {
