@@ -21,7 +21,7 @@ _ON_UNKNOWN, _ON_KNOWN = "#000000", "#ffffff"
 """What is written on them, and drawn around them."""
 _SMALLEST_TEXT, _LARGEST_TEXT = 12, 26
 """Pixels; the largest for each 1000 pixels of the photo's shorter side."""
-_TEXTS_ACROSS_FACE = 6
+_TEXTS_ACROSS_FACE, _DOTS_ACROSS_FACE = 6, 40
 _LONGEST_LABEL = 20
 """In multiples of the text's size."""
 
@@ -40,26 +40,35 @@ def draw_faces(
 
     height, width = pixels.shape[:2]
     corners = np.array([face.box for face in faces])
-    text_size = _text_size(corners, sv.calculate_optimal_text_scale((width, height)))
-    brushes = _brushes(sv.calculate_optimal_line_thickness((width, height)), text_size)
+    # Less than what suits the photo where its faces are small, as in a crowd.
+    across = float(np.median(corners[:, 2] - corners[:, 0]))
+    thickness = sv.calculate_optimal_line_thickness((width, height))
+    largest = _LARGEST_TEXT * sv.calculate_optimal_text_scale((width, height))
+    text_size = round(max(min(across / _TEXTS_ACROSS_FACE, largest), _SMALLEST_TEXT))
+    radius = round(max(min(across / _DOTS_ACROSS_FACE, thickness), 1))
+    brushes = _brushes(thickness, radius, text_size)
     inside = corners.clip(0, (width - 1, height - 1) * 2)
     boxes = sv.Detections(inside, class_id=np.array(known, int))
     room = min(width - 2 * _padding(text_size), _LONGEST_LABEL * text_size)
-    texts = [shortened(" ".join(label.split()), lettering(text_size), room) for label in labels]
+    texts = [shortened(printable(label), lettering(text_size), room) for label in labels]
     points = [face.landmarks for face in faces if face.landmarks is not None]
-    # The library draws in OpenCV's order of colours: blue, green, red.
-    scene = np.ascontiguousarray(pixels[..., ::-1])
+    scene = pixels.copy()
     for line in brushes.lines:
         scene = line.annotate(scene, boxes)
     if points:
         for dot in brushes.dots:
             scene = dot.annotate(scene, sv.KeyPoints(np.stack(points)))
-    scene = brushes.label.annotate(scene, boxes, texts)
-    return np.ascontiguousarray(scene[..., ::-1])
+    drawn: Image = brushes.label.annotate(scene, boxes, texts)
+    return drawn
+
+
+def printable(text: str) -> str:
+    """One line of visible characters: layout engines fail on others, and some turn text round."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 def shortened(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
-    """The text, or its beginning, an ellipsis and its end, in at most `room` pixels.
+    """Printable text, or its beginning, an ellipsis and its end, in at most `room` pixels.
 
     What stands at the end of a label is often what tells two of them apart, a similarity say.
     """
@@ -86,14 +95,12 @@ class _Brushes(NamedTuple):
 
 
 @lru_cache
-def _brushes(thickness: int, text_size: int) -> _Brushes:
-    """What draws lines this thick and text this large; kept, because each frame of a video needs
-    the same. All is drawn twice, wider and in the contrasting colour first."""
+def _brushes(thickness: int, radius: int, text_size: int) -> _Brushes:
+    """What draws lines, dots and text of these pixels; kept, because each frame of a video needs
+    the same. Lines and dots are drawn twice, wider and in a contrasting colour first."""
     import supervision as sv
 
-    colours = sv.ColorPalette.from_hex([UNKNOWN, KNOWN])
-    contrasts = sv.ColorPalette.from_hex([_ON_UNKNOWN, _ON_KNOWN])
-    radius = thickness
+    colours, contrasts = _palette(UNKNOWN, KNOWN), _palette(_ON_UNKNOWN, _ON_KNOWN)
     return _Brushes(
         lines=(
             sv.BoxAnnotator(contrasts, thickness=thickness + 2),
@@ -114,10 +121,13 @@ def _brushes(thickness: int, text_size: int) -> _Brushes:
     )
 
 
-def _text_size(boxes: Any, scale: float) -> int:
-    """Pixels that suit the photo, and less where its faces are small, as in a crowd."""
-    across = float(np.median(boxes[:, 2] - boxes[:, 0])) / _TEXTS_ACROSS_FACE
-    return round(max(min(across, scale * _LARGEST_TEXT), _SMALLEST_TEXT))
+def _palette(*colours: str) -> Any:
+    """Colours with red and blue exchanged, because the library takes RGB pixels for BGR: that
+    spares each frame two exchanges of its own."""
+    import supervision as sv
+
+    exact = [sv.Color.from_hex(colour) for colour in colours]
+    return sv.ColorPalette([sv.Color(r=colour.b, g=colour.g, b=colour.r) for colour in exact])
 
 
 def _padding(text_size: int) -> int:

@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from facenet.errors import RequestError
-from facenet.imaging.drawing import KNOWN, UNKNOWN, draw_faces, lettering, shortened
+from facenet.imaging.drawing import KNOWN, UNKNOWN, draw_faces, lettering, printable, shortened
 from facenet.imaging.photo import Photo
 from facenet.paths import checked_output_file, write_whole
 from facenet.types import Face
@@ -76,7 +76,7 @@ def wrapped(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
     lines = []
     for paragraph in text.split("\n"):
         line = ""
-        for word in paragraph.split():
+        for word in printable(paragraph).split():
             longer = f"{line} {word}" if line else word
             if line and font.getlength(longer) > room:
                 lines.append(line)
