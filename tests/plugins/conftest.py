@@ -92,8 +92,8 @@ def boxed_faces(faces_boxes: Path) -> list[BoxedPhoto]:
 @pytest.fixture(scope="session")
 def yolo_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of models that the program `untrained_yolo.py` describes."""
-    if find_spec("ultralytics") is None:
-        pytest.skip("needs facenet-kit[yolo]")
+    if not all(map(find_spec, ("onnx", "onnxruntime", "ultralytics"))):
+        pytest.skip("needs facenet-kit[onnx,yolo]")
     folder = tmp_path_factory.mktemp("yolo")
     program = Path(__file__).with_name("untrained_yolo.py")
     subprocess.run([sys.executable, program, folder], check=True, capture_output=True)

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from facenet.imaging.faces import to_faces
 from facenet.plugins import Registry
 from facenet.testing import DetectorSuite
+from facenet.testing.detectors import check_boxes
 from facenet.types import Detector, Face
 
 if TYPE_CHECKING:
@@ -149,6 +153,29 @@ def test_the_right_eye_comes_first(detector: Detector, photo_of_one: Image) -> N
     assert right_eye[0] < nose[0] < left_eye[0]  # who looks at us has the right eye on our left
     assert right_mouth[0] < nose[0] < left_mouth[0]
     assert max(right_eye[1], left_eye[1]) < nose[1] < min(right_mouth[1], left_mouth[1])
+
+
+numbers = st.floats(-40, 60, width=32)
+found_boxes = st.lists(st.tuples(numbers, numbers, numbers, numbers, st.floats(-1, 2, width=32)))
+
+
+@given(found=found_boxes, height=st.integers(1, 30), width=st.integers(1, 30))
+def test_what_a_network_found_is_ordered_and_cut_to_the_photo(
+    found: list[tuple[float, ...]], height: int, width: int
+) -> None:
+    rows = np.array(found, np.float32).reshape(-1, 5)
+    photo = np.zeros((height, width, 3), np.uint8)
+    faces = to_faces(photo, rows[:, :4], rows[:, 4])
+    check_boxes(photo, faces)
+    scores = [face.score for face in faces]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+    seen = [
+        (x1, y1, x2, y2)
+        for x1, y1, x2, y2, _ in found
+        if max(x1, 0) < min(x2, width) and max(y1, 0) < min(y2, height)
+    ]
+    assert len(faces) == len(seen)
 
 
 @pytest.fixture

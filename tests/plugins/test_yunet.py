@@ -81,13 +81,32 @@ def test_a_file_that_is_not_yunet_is_refused_by_name(
     assert capfd.readouterr() == ("", "")
 
 
-def test_nothing_is_printed_and_the_log_level_stays(
-    weights: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    level = cv2.utils.logging.getLogLevel()
+def test_nothing_is_printed(weights: Path, capfd: pytest.CaptureFixture[str]) -> None:
     make(weights=weights)([drawn_photo()])
     assert capfd.readouterr() == ("", "")
-    assert cv2.utils.logging.getLogLevel() == level
+
+
+def test_what_opencv_reports_to_others_stays_as_it_was(weights: Path) -> None:
+    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_INFO)
+    try:
+        make(weights=weights)
+        assert cv2.utils.logging.getLogLevel() == cv2.utils.logging.LOG_LEVEL_INFO
+    finally:
+        cv2.utils.logging.setLogLevel(before)
+
+
+def test_the_answer_is_that_of_opencv_for_blue_green_red(weights: Path) -> None:
+    photo = drawn_photo()
+    photo[:, :, 0] //= 2
+    [faces] = make(weights=weights)([photo])
+    network = cv2.FaceDetectorYN.create(str(weights), "", photo.shape[1::-1], 0.6)
+    _, rows = network.detect(np.ascontiguousarray(photo[:, :, ::-1]))
+    rows = rows[np.argsort(-rows[:, 14])]
+    boxes = [(x1, y1, x2 - x1, y2 - y1) for x1, y1, x2, y2 in (face.box for face in faces)]
+    np.testing.assert_allclose(boxes, rows[:, :4], atol=1e-3)
+    np.testing.assert_allclose([face.score for face in faces], rows[:, 14], atol=1e-6)
+    points = [face.landmarks.ravel() for face in faces]
+    np.testing.assert_allclose(points, rows[:, 4:14], atol=1e-3)
 
 
 def test_more_confidence_wants_fewer_faces(weights: Path) -> None:
