@@ -8,6 +8,7 @@ Names are loaded on first use, so that ``import facenet`` stays light.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from facenet.recognition import Recognizer
     from facenet.training import evaluate, train
     from facenet.types import Face, Match
+
+# onnxruntime would report its use to its makers, and reads this when it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Face": "facenet.types",

@@ -705,3 +705,14 @@ def test_the_pages_commands_work_in_their_order(trained: Path, tmp_path: Path) -
     assert "identical" in output
     assert read_card(tmp_path / "artifacts" / "foreign").preprocessing.color == "bgr"
     assert read_card(tmp_path / "artifacts" / "copy").licence == "LicenseRef-Internal"
+
+
+def test_an_onnx_network_reports_to_no_one(foreign_network: Path, tmp_path: Path) -> None:
+    """onnxruntime keeps a user id in the user's home when it reports what it is used for."""
+    code = "import sys; from facenet.models.onnx_model import open_session; "
+    subprocess.run(
+        [sys.executable, "-c", code + "open_session(sys.argv[1], 'cpu')", foreign_network],
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+        check=True,
+    )
+    assert list(tmp_path.rglob("*")) == []

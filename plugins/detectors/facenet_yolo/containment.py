@@ -17,11 +17,10 @@ _MANNERS = {
     "YOLO_OFFLINE": "true",
     "YOLO_VERBOSE": "false",
     "ULTRALYTICS_SAFE_LOAD": "true",
-    "ORT_DISABLE_TELEMETRY": "1",
 }
 """It installs no packages, asks the network for nothing, reports no use, prints nothing, and takes
-from a .pt only the classes that it knows; onnxruntime, which reads .onnx, reports no use either.
-Both read this when they are imported. What a user has set stays."""
+from a .pt only the classes that it knows. It reads this when it is imported. What a user has set
+stays."""
 
 
 @contextmanager
