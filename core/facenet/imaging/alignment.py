@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image as PillowImage
 
-from facenet.errors import RequestError
+from facenet.errors import ImageError, RequestError
 from facenet.imaging.photo import Photo
 from facenet.types import Alignment, Face
 
@@ -81,44 +81,82 @@ def similarity_transform(points: Points, onto: Points) -> NDArray[np.float64]:
     Nearest in the sum of squared distances, without reflection: Umeyama, "Least-squares estimation
     of transformation parameters between two point patterns", TPAMI 1991. In the plane, with the
     points as complex numbers z and w about their means, it is z -> (sum conj(z) w / sum |z|^2) z.
+    Points that all are one go to the mean of the others, by a scale of 0.
     """
     source, target = (array.astype(float) @ (1, 1j) for array in (points, onto))
     z, w = source - source.mean(), target - target.mean()
-    turn = np.vdot(z, w) / max(np.vdot(z, z).real, np.finfo(float).tiny)
+    spread = np.vdot(z, z).real
+    rounding = np.finfo(float).eps * abs(source.mean()) ** 2
+    turn = np.vdot(z, w) / spread if spread > rounding else 0j
     shift = target.mean() - turn * source.mean()
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
 def _square(photo: Photo, centre: tuple[float, float], side: float, size: int) -> Image:
     """A square of a photo, resized with Pillow's bilinear filter, antialiased where it shrinks."""
+    side = max(side, 1.0)
     pixels, scale_x, scale_y = photo.at(size / side)
-    left, right = ((centre[0] + half) * scale_x for half in (-side / 2, side / 2))
-    top, bottom = ((centre[1] + half) * scale_y for half in (-side / 2, side / 2))
-    x, y = math.floor(left), math.floor(top)
-    region = _cut(pixels, x, y, math.ceil(right), math.ceil(bottom))
+    height, width = pixels.shape[:2]
+    columns = _visible((centre[0] - side / 2) * scale_x, side / size * scale_x, size, width)
+    rows = _visible((centre[1] - side / 2) * scale_y, side / size * scale_y, size, height)
+    answer = np.zeros((size, size, 3), np.uint8)
+    if not columns or not rows:
+        return answer
+    x, y = math.floor(columns.start), math.floor(rows.start)
+    region = _cut(pixels, x, y, math.ceil(columns.stop), math.ceil(rows.stop))
     resized = PillowImage.fromarray(region).resize(
-        (size, size),
+        (columns.last - columns.first, rows.last - rows.first),
         PillowImage.Resampling.BILINEAR,
-        box=(left - x, top - y, right - x, bottom - y),
+        box=(columns.start - x, rows.start - y, columns.stop - x, rows.stop - y),
     )
-    return np.asarray(resized)
+    answer[rows.first : rows.last, columns.first : columns.last] = np.asarray(resized)
+    return answer
+
+
+class _Visible(NamedTuple):
+    """Pixels `first` to `last` of a side of the answer, and where they lie in the photo's."""
+
+    first: int
+    last: int
+    start: float
+    stop: float
+
+
+def _visible(start: float, step: float, size: int, length: int) -> _Visible | None:
+    """Which of `size` pixels, `step` apart from `start`, see a line of pixels; None: none does.
+
+    One more on each side is counted in, so that the filter sees the black beyond the line, too.
+    """
+    first = max(0, math.floor(-start / step) - 1)
+    last = min(size, math.ceil((length - start) / step) + 1)
+    return (
+        _Visible(first, last, start + first * step, start + last * step) if first < last else None
+    )
 
 
 def _five_point(photo: Photo, landmarks: Vector, size: int) -> Image:
     onto = similarity_transform(landmarks, TEMPLATE * (size / TEMPLATE_SIZE))
     scale = math.hypot(onto[0, 0], onto[1, 0])
+    if not np.isfinite(onto).all() or scale * max(photo.size) < 1:
+        raise ImageError(f"{photo.name}: the five landmarks found in it are no face's")
     pixels, scale_x, scale_y = photo.at(scale)
     # From the pixels of the answer back to those of the photo, as Pillow wants it.
     back = np.linalg.inv(np.vstack([onto, (0, 0, 1)]))[:2] * ((scale_x,), (scale_y,))
+    shrinks = max(1.0, scale_x / scale)
+    # What the answer sees of the photo, and so much black around as the filters reach.
     corners = back @ [(0, size, 0, size), (0, 0, size, size), (1, 1, 1, 1)]
-    x, y = (math.floor(low) - 1 for low in corners.min(axis=1))
-    right, bottom = (math.ceil(high) + 1 for high in corners.max(axis=1))
-    region = PillowImage.fromarray(_cut(pixels, x, y, right, bottom))
-    back[:, 2] -= x, y
-    # Sampling alone would alias where a large face shrinks: whole blocks are averaged first.
-    if (block := int(scale_x / scale)) > 1:
-        region = region.reduce(block)
-        back /= block
+    reach = math.ceil(2 * shrinks)
+    beyond = np.array(pixels.shape[1::-1]) + reach
+    left, top = np.clip(np.floor(corners.min(axis=1)) - reach, -reach, beyond).astype(int)
+    right, bottom = np.clip(np.ceil(corners.max(axis=1)) + reach, -reach, beyond).astype(int)
+    if left >= right or top >= bottom:
+        return np.zeros((size, size, 3), np.uint8)
+    region = PillowImage.fromarray(_cut(pixels, left, top, right, bottom))
+    back[:, 2] -= left, top
+    if shrinks > 1:  # which sampling alone would alias
+        width, height = (math.ceil(side / shrinks) for side in region.size)
+        back *= (width / region.width,), (height / region.height,)
+        region = region.resize((width, height), PillowImage.Resampling.BICUBIC)
     aligned = region.transform(
         (size, size),
         PillowImage.Transform.AFFINE,

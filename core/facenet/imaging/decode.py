@@ -2,48 +2,65 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
-import math
+import logging
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import UnidentifiedImageError
+from PIL import _imaging
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from facenet.errors import ImageError
-from facenet.imaging.colours import to_rgb
+from facenet.imaging.colours import (
+    COLUMNS_REVERSED,
+    ROWS_REVERSED,
+    TURNED,
+    strips,
+    strips_of_webp,
+    upright_rgb,
+)
+from facenet.imaging.containers import format_of, pare
+from facenet.imaging.costs import check_cost
 from facenet.imaging.photo import Photo, View
+from facenet.imaging.tiff import exif_orientation
 from facenet.types import ImageLimits
 
 if TYPE_CHECKING:
-    from facenet.types import Image
+    from PIL.ImageFile import ImageFile
+
+    from facenet.types import Image, ImageFormat
 
     ImageSource = str | os.PathLike[str] | bytes | PillowImage.Image | Image | Photo
 else:
     ImageSource = Any
 
-MAX_SCANS = 100
-"""Scans of a JPEG, each of which passes over all of it: a camera's has about ten, a hostile one
-thousands."""
+# Pillow raises what libtiff and its own plugins find wrong with a file; they print it as well.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+with suppress(AttributeError):  # a Pillow that was not built with libtiff as wheels are
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
-_EXIF_ORIENTATION = 0x0112
-_UPRIGHT = {
-    2: PillowImage.Transpose.FLIP_LEFT_RIGHT,
-    3: PillowImage.Transpose.ROTATE_180,
-    4: PillowImage.Transpose.FLIP_TOP_BOTTOM,
-    5: PillowImage.Transpose.TRANSPOSE,
-    6: PillowImage.Transpose.ROTATE_270,
-    7: PillowImage.Transpose.TRANSVERSE,
-    8: PillowImage.Transpose.ROTATE_90,
+_DECODERS: dict[ImageFormat, type[ImageFile]] = {
+    "BMP": BmpImageFile,
+    "GIF": GifImageFile,
+    "JPEG": JpegImageFile,
+    "PNG": PngImageFile,
+    "PPM": PpmImageFile,
+    "TIFF": TiffImageFile,
+    "WEBP": WebPImageFile,
 }
-"""What makes an image upright, by the EXIF orientations that are not upright."""
 
 
 def open_photo(
@@ -62,26 +79,12 @@ def open_photo(
         return source
     name = name or name_of(source)
     limits = limits or ImageLimits()
-    if isinstance(source, np.ndarray):
-        return _decoded(name, _checked_array(source))
-    if isinstance(source, PillowImage.Image):
-        _check_size(source, name, limits)
-        with _decoding(name, limits):
-            return _decoded(name, _pixels(source, _orientation(source)))
-    encoded = source if isinstance(source, bytes) else _read(source, name, limits)
-    _check_length(len(encoded), name, limits)
-    with (
-        _decoding(name, limits),
-        PillowImage.open(io.BytesIO(encoded), formats=limits.formats) as image,
-    ):
-        _check_size(image, name, limits)
-        orientation = _orientation(image)
-        if not isinstance(image, JpegImageFile):
-            return _decoded(name, _pixels(image, orientation))
-        if encoded.count(b"\xff\xda") > MAX_SCANS:
-            raise ImageError(f"{name}: a JPEG of more than {MAX_SCANS} scans")
-        size = image.size[::-1] if orientation >= 5 else image.size
-        return Photo(name, size, partial(_decode_jpeg, encoded, orientation, name, limits), None)
+    with _decoding(name):
+        if isinstance(source, np.ndarray):
+            return _decoded(name, _checked_array(source))
+        if isinstance(source, PillowImage.Image):
+            return _open_pillow(source, name, limits)
+        return _open_encoded(source, name, limits)
 
 
 def decode(source: ImageSource, limits: ImageLimits | None = None) -> Image:
@@ -98,81 +101,106 @@ def name_of(source: ImageSource) -> str:
     return f"image of {len(source)} bytes" if isinstance(source, bytes) else "image"
 
 
+def _open_pillow(image: PillowImage.Image, name: str, limits: ImageLimits) -> Photo:
+    _check_size(image.size, limits)
+    image.load()  # which makes a TIFF upright
+    orientation = exif_orientation(image.info.get("exif", b""))
+    return _decoded(name, upright_rgb(strips(image), image.size, orientation))
+
+
+def _open_encoded(source: str | os.PathLike[str] | bytes, name: str, limits: ImageLimits) -> Photo:
+    encoded = source if isinstance(source, bytes) else _read(source, limits)
+    _check_length(len(encoded), limits)
+    kind = format_of(encoded)
+    known = ", ".join(limits.formats)
+    if kind is None:
+        raise ImageError(f"not an image in a known format ({known})")
+    if kind not in limits.formats:
+        raise ImageError(f"is a {kind}, and only {known} are allowed")
+    pared = pare(encoded, kind)
+    del encoded  # up to 50 MB that the decoder does not need
+    _check_size(pared.canvas, limits)
+    with _opened(pared.encoded, kind) as image:
+        _check_size(image.size, limits)
+        check_cost(image, pared, limits)
+        orientation = exif_orientation(pared.exif)
+        if kind == "JPEG":
+            size = image.size[::-1] if orientation in TURNED else image.size
+            return Photo(name, size, partial(_decode_jpeg, pared.encoded, orientation, name), None)
+        parts = strips_of_webp(image) if isinstance(image, WebPImageFile) else strips(image)
+        return _decoded(name, upright_rgb(parts, image.size, orientation))
+
+
+def _opened(encoded: bytes, kind: ImageFormat) -> ImageFile:
+    # Not by `PIL.Image.open`, which warns of sizes that are refused here.
+    try:
+        return _DECODERS[kind](io.BytesIO(encoded))
+    except SyntaxError as error:  # Pillow's way to say that a header is damaged
+        raise ImageError(f"a {kind} whose header is damaged: {error}") from error
+
+
 def _decoded(name: str, pixels: Image) -> Photo:
     view = View(pixels, 1, 1)
     return Photo(name, (pixels.shape[1], pixels.shape[0]), lambda _scale: view, view)
 
 
-def _decode_jpeg(
-    encoded: bytes, orientation: int, name: str, limits: ImageLimits, scale: float
-) -> View:
-    with _decoding(name, limits), PillowImage.open(io.BytesIO(encoded), formats=["JPEG"]) as image:
+def _decode_jpeg(encoded: bytes, orientation: int, name: str, scale: float) -> View:
+    with _decoding(name), _opened(encoded, "JPEG") as image:
         width, height = image.size
-        image.draft(None, (max(1, math.ceil(width * scale)), max(1, math.ceil(height * scale))))
-        # Sides that the denominator does not divide are rounded up; the scale stays exact.
-        reduced = 1 / round(width / image.width)
-        return View(_pixels(image, orientation), reduced, reduced)
-
-
-def _pixels(image: PillowImage.Image, orientation: int) -> Image:
-    if orientation in _UPRIGHT:
-        image = image.transpose(_UPRIGHT[orientation])
-    return np.asarray(to_rgb(image))
-
-
-def _orientation(image: PillowImage.Image) -> int:
-    try:
-        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
-    except Exception:
-        # Damaged EXIF data, for which Pillow has no error of its own, says nothing of orientation.
-        return 1
+        divisor = next(d for d in (8, 4, 2, 1) if d * scale <= 1 or d == 1)
+        # A side that is not divided evenly ends with a part of a pixel, and must not begin with it.
+        while (orientation in COLUMNS_REVERSED and width % divisor) or (
+            orientation in ROWS_REVERSED and height % divisor
+        ):
+            divisor //= 2
+        drafted = image.draft(None, (max(1, width // divisor), max(1, height // divisor)))
+        reduced = drafted[1][2] / width if drafted else 1
+        return View(upright_rgb(strips(image), image.size, orientation), reduced, reduced)
 
 
 @contextmanager
-def _decoding(name: str, limits: ImageLimits) -> Iterator[None]:
+def _decoding(name: str) -> Iterator[None]:
     try:
         yield
-    except ImageError:
-        raise
-    except UnidentifiedImageError:
-        known = ", ".join(limits.formats)
-        raise ImageError(f"{name}: not an image in a known format ({known})") from None
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from error.__cause__
     except Exception as error:
         # Pillow's decoders raise whatever a damaged file leads them to.
         raise ImageError(f"{name}: cannot be decoded: {error}") from error
 
 
-def _read(path: str | os.PathLike[str], name: str, limits: ImageLimits) -> bytes:
+def _read(path: str | os.PathLike[str], limits: ImageLimits) -> bytes:
     if isinstance(path, str) and "://" in path:
-        raise ImageError(f"{name}: is an address, and facenet fetches none; give a file or bytes")
+        raise ImageError("is an address, and facenet fetches none; give a file or bytes")
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
-            raise ImageError(f"{name}: is not a file")
-        _check_length(found.st_size, name, limits)
-        return Path(path).read_bytes()
+            raise ImageError("is not a file")
+        _check_length(found.st_size, limits)
+        with open(path, "rb") as file:
+            return file.read(limits.max_bytes + 1)  # it may have grown
     except FileNotFoundError:
-        raise ImageError(f"{name}: no such file") from None
+        raise ImageError("no such file") from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ImageError(f"{name}: cannot be read: {reason}") from error
+        raise ImageError(f"cannot be read: {reason}") from error
 
 
-def _check_length(length: int, name: str, limits: ImageLimits) -> None:
+def _check_length(length: int, limits: ImageLimits) -> None:
     if not length:
-        raise ImageError(f"{name}: is empty")
+        raise ImageError("is empty")
     if length > limits.max_bytes:
-        raise ImageError(f"{name}: {length:,} bytes are more than the {limits.max_bytes:,} allowed")
+        raise ImageError(f"{length:,} bytes are more than the {limits.max_bytes:,} allowed")
 
 
-def _check_size(image: PillowImage.Image, name: str, limits: ImageLimits) -> None:
-    width, height = image.size
+def _check_size(size: tuple[int, int], limits: ImageLimits) -> None:
+    width, height = size
     if width * height > limits.max_pixels:
         raise ImageError(
-            f"{name}: {width} x {height} pixels are more than the {limits.max_pixels:,} allowed"
+            f"{width} x {height} pixels are more than the {limits.max_pixels:,} allowed"
         )
-    if 0 in image.size:
-        raise ImageError(f"{name}: has no pixels")
+    if 0 in size:
+        raise ImageError("has no pixels")
 
 
 def _checked_array(array: Image) -> Image:

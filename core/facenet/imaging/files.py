@@ -34,6 +34,7 @@ def image_files(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if path.suffix.lower() in IMAGE_SUFFIXES
         and not path.name.startswith(".")
+        and not path.is_dir()
         and not _is_contact_sheet(path)
     )
 
