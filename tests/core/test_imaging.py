@@ -116,7 +116,7 @@ def test_limits_may_be_raised_beyond_those_of_pillow() -> None:
 
 
 def test_a_given_name_is_how_messages_call_an_image() -> None:
-    with pytest.raises(ImageError, match="^the upload: is empty$"):
+    with pytest.raises(ImageError, match=r"^the upload: is empty$"):
         open_photo(b"", name="the upload")
 
 

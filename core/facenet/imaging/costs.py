@@ -1,7 +1,7 @@
 """What decoding a file would cost, judged by its header.
 
-Within the default limits no image takes much more than a second of a processor's time, or more than
-300 MB. Most keep to that by their size alone; here are those that do not. Raises `ImageError`
+Within the default limits decoding takes no more than about a second of a processor's time, and
+300 MB. Most files keep to that by their size alone; here are those that do not. Raises `ImageError`
 without the file's name.
 """
 
@@ -23,12 +23,12 @@ from PIL.TiffImagePlugin import (
 from PIL.WebPImagePlugin import WebPImageFile
 
 from facenet.errors import ImageError
+from facenet.types import ImageLimits
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
     from facenet.imaging.containers import Pared
-    from facenet.types import ImageLimits
 
 MAX_SCANS = 100
 """Scans of a JPEG, each of which passes over all of it: a camera's has about ten."""
@@ -40,8 +40,9 @@ LARGEST_WITH_SCANS = 0.4
 bit by bit."""
 BYTES_PER_PIXEL = 12.4
 """Memory that decoding may take, for each pixel allowed."""
-RAW_BYTES_PER_PIXEL = 4
-"""Bytes that may be uncompressed, for each pixel allowed: eight bits of four channels."""
+UNPACKED_PER_PIXEL, PACKED = 4, 0.6
+"""Bytes of pixels, packed and unpacked together: so many for each pixel allowed, which is four
+channels of eight bits, and this part of the most bytes allowed."""
 TILED = 1.5
 """Pixels of a TIFF's tiles, which reach beyond the image, for each pixel allowed."""
 MAX_SLOW = 1_000_000
@@ -63,8 +64,14 @@ _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 def check_cost(image: ImageFile, pared: Pared, limits: ImageLimits) -> None:
-    """Raise `ImageError` for an image that takes a decoder much longer, or more memory, than others
-    of its size."""
+    """Raise `ImageError` for an image that takes a decoder much longer, or more memory, than others.
+
+    Limits above the default ones allow it more; below them every image is cheap enough.
+    """
+    limits = ImageLimits(
+        max_pixels=max(limits.max_pixels, ImageLimits.max_pixels),
+        max_bytes=max(limits.max_bytes, ImageLimits.max_bytes),
+    )
     pixels, length = image.width * image.height, len(pared.encoded)
     slow = _SLOW.get(image.tile[0].codec_name) if image.tile else None
     if slow and max(length, pixels) > MAX_SLOW:
@@ -80,7 +87,7 @@ def check_cost(image: ImageFile, pared: Pared, limits: ImageLimits) -> None:
         _check_memory(12 * pixels + 2 * length, limits)
     elif isinstance(image, PngImageFile):
         depth, colours = pared.encoded[24:26]
-        _check_raw(depth * _PNG_CHANNELS[colours] * pixels // 8, limits)
+        _check_unpacked(depth * _PNG_CHANNELS[colours] * pixels // 8 + length, limits)
     elif isinstance(image, TiffImageFile):
         _check_tiff(image, pared.encoded, limits)
 
@@ -93,8 +100,9 @@ def _check_tiff(image: TiffImageFile, encoded: bytes, limits: ImageLimits) -> No
     if compression == "jpeg":  # one in each strip, or tile
         strips = len(tags.get(STRIPOFFSETS) or tags.get(TILEOFFSETS) or (0,))
         _check_scans(encoded.count(b"\xff\xda") // strips, pixels, limits)
-    bits = max(tags.get(BITSPERSAMPLE, (1,))) * tags.get(SAMPLESPERPIXEL, 1)
-    _check_raw(bits * pixels // 8, limits)
+    if compression != "raw":
+        bits = max(tags.get(BITSPERSAMPLE, (1,))) * tags.get(SAMPLESPERPIXEL, 1)
+        _check_unpacked(bits * pixels // 8 + len(encoded), limits)
     width, height = tags.get(TILEWIDTH, 1), tags.get(TILELENGTH, 1)
     tiled = -(-image.width // width) * width * -(-image.height // height) * height
     if tiled > TILED * limits.max_pixels:
@@ -114,9 +122,10 @@ def _check_scans(scans: int, pixels: int, limits: ImageLimits) -> None:
         raise ImageError(f"a JPEG of {scans} scans, and of its size {allowed} are allowed")
 
 
-def _check_raw(size: int, limits: ImageLimits) -> None:
-    if size > (most := RAW_BYTES_PER_PIXEL * limits.max_pixels):
-        raise ImageError(f"{size:,} bytes of pixels are more than the {most:,} allowed")
+def _check_unpacked(size: int, limits: ImageLimits) -> None:
+    most = UNPACKED_PER_PIXEL * limits.max_pixels + int(PACKED * limits.max_bytes)
+    if size > most:
+        raise ImageError(f"{size:,} bytes to unpack are more than the {most:,} allowed")
 
 
 def _check_memory(size: int, limits: ImageLimits) -> None:

@@ -77,7 +77,7 @@ def _refused(picture: Image.Image) -> Iterator[Sample]:
     one_more = Image.new("L", (SIZE[0], SIZE[1] + 1))
     yield Sample("one_more.png", encoded(one_more, "PNG"), refused="pixels are more than")
     deep = png(np.zeros((SIZE[1], SIZE[0] * 8), np.uint8), SIZE[0], 16, 6)
-    yield Sample("16_bit_RGBA.png", deep, refused="bytes of pixels are more than")
+    yield Sample("16_bit_RGBA.png", deep, refused="bytes to unpack are more than")
     progressive = encoded(picture, "JPEG", progressive=True)
     filled = progressive + bytes(MAX_BYTES // 2 - len(progressive))
     yield Sample("progressive_filled.jpg", filled, refused="a progressive JPEG of more than")
