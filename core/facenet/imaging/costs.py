@@ -64,7 +64,7 @@ _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 def check_cost(image: ImageFile, pared: Pared, limits: ImageLimits) -> None:
-    """Raise `ImageError` for an image that takes a decoder much longer, or more memory, than others.
+    """Raise `ImageError` for an image that takes a decoder much more time, or memory, than others.
 
     Limits above the default ones allow it more; below them every image is cheap enough.
     """
