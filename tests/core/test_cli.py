@@ -26,7 +26,9 @@ def train_yaml(train_values, tmp_path: Path) -> Path:
 @pytest.fixture
 def memory_yaml(trained: Path, tmp_path: Path) -> Path:
     path = tmp_path / "memory.yaml"
-    path.write_text(f"checkpoint_path: {trained / 'bundle'}\ndevice: cpu\nstore: memory\n")
+    path.write_text(
+        f"checkpoint_path: {trained / 'bundle'}\ndevice: cpu\nstore: memory\nquality: off\n"
+    )
     return path
 
 
@@ -139,7 +141,7 @@ def test_unreadable_images_are_reported_counted_and_skipped(
     root.mkdir(parents=True)
     whole = (faces / "id-000" / "000.jpg").read_bytes()
     (root / "good.jpg").write_bytes(whole)
-    (root / "truncated.jpg").write_bytes(whole[:400])
+    (root / "truncated.jpg").write_bytes(whole[:-200])
     for command in (("populate", "--data", root.parent), ("embed", root)):
         ran = facenet(*command, "--config", memory_yaml)
         assert ran.code == 0
@@ -212,7 +214,7 @@ def test_a_wrong_training_request_is_one_line_and_exit_2(
         (["checkpoint_path=nowhere"], "nowhere: no such checkpoint or bundle"),
         (["store.host=127.0.0.1", "store.port=1"], "127.0.0.1:1"),
         (["store=postgres"], "unknown store 'postgres'"),
-        (["detector=yolo"], "unknown detector 'yolo'"),
+        (["detector=haar"], "unknown detector 'haar'"),
         (["frontends.serv={}"], "did you mean 'serve'"),
     ],
 )
