@@ -125,10 +125,11 @@ class _Visible(NamedTuple):
 def _visible(start: float, step: float, size: int, length: int) -> _Visible | None:
     """Which of `size` pixels, `step` apart from `start`, see a line of pixels; None: none does.
 
-    One more on each side is counted in, so that the filter sees the black beyond the line, too.
+    Those whose filter reaches it do, and one more on each side: there it sees black on its own.
     """
-    first = max(0, math.floor(-start / step) - 1)
-    last = min(size, math.ceil((length - start) / step) + 1)
+    reach = 1 + math.ceil(1 / min(step, 1))
+    first = max(0, math.floor(-start / step) - reach)
+    last = min(size, math.ceil((length - start) / step) + reach)
     return (
         _Visible(first, last, start + first * step, start + last * step) if first < last else None
     )
@@ -163,7 +164,7 @@ def _five_point(photo: Photo, landmarks: Vector, size: int) -> Image:
         tuple(back.ravel()),
         PillowImage.Resampling.BILINEAR,
     )
-    return np.asarray(aligned)
+    return np.array(aligned)
 
 
 def _cut(pixels: Image, left: int, top: int, right: int, bottom: int) -> Image:
