@@ -109,6 +109,29 @@ def test_the_data_pages_commands_align_and_train(
     assert '"alignment": "five-point"' in card
 
 
+def test_the_recognition_page_does_what_it_says(workspace: Path) -> None:
+    page = ROOT / "docs" / "recognition.md"
+    for script in blocks(page, "bash"):
+        ran = shell(script, workspace)
+        assert ran.returncode == 0, script + ran.stdout + ran.stderr
+        assert "groups" in ran.stdout
+    [code] = blocks(page, "python")
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=workspace, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("FaceMatches(identity=")
+
+
+def test_the_recognition_pages_yaml_loads(tmp_path: Path) -> None:
+    from facenet.config import load_config
+
+    path = tmp_path / "inference.yaml"
+    for text in blocks(ROOT / "docs" / "recognition.md", "yaml"):
+        path.write_text(f"checkpoint_path: x\n{text}")
+        load_config(path)
+
+
 def test_the_readmes_python_works(workspace: Path) -> None:
     for code in blocks(ROOT / "README.md", "python"):
         ran = subprocess.run(
@@ -175,6 +198,7 @@ def test_no_code_block_is_in_a_language_that_is_not_tested() -> None:
         "evaluation.md": {"bash", "text"},
         "export.md": {"python"},  # tests/core/test_export.py
         "plugins.md": {"python", "toml"},
+        "recognition.md": {"bash", "python", "yaml"},
         "training.md": {"bash"},
     }
     for page in PAGES:
