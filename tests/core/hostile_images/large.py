@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from samples import COLOURS, GREYS, Sample, as_stored, encoded, exif, quarters
-from valid import png, png_file
+from writers import png, png_file
 
 SIZE = 6250, 4000
 MAX_BYTES = 50_000_000
@@ -33,6 +33,8 @@ def samples() -> Iterator[Sample]:
         "progressive": {"progressive": True, "subsampling": 0},
     }.items():
         yield sample(f"{name}.jpg", _noisy(picture), "JPEG", quality=92, **options)
+    grained = encoded(_noisy(picture), "PNG", compress_level=1)
+    yield Sample("grained.png", grained, COLOURS, SIZE, 12)
     yield sample("L.jpg", grey, "JPEG", quality=92)
     yield sample("CMYK.jpg", picture.convert("CMYK"), "JPEG", quality=92)
     yield sample("CMYK_progressive.jpg", picture.convert("CMYK"), "JPEG", quality=92, progressive=1)

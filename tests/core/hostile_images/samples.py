@@ -16,6 +16,8 @@ COLOURS: list[Colour] = [(230, 40, 40), (40, 200, 60), (40, 60, 220), (240, 240,
 GREYS: list[Colour] = [(0, 0, 0), (85, 85, 85), (170, 170, 170), (255, 255, 255)]
 BLACK_AND_WHITE: list[Colour] = [(0, 0, 0), (255, 255, 255), (255, 255, 255), (0, 0, 0)]
 WIDTH, HEIGHT = 48, 32
+MANY = 1_000_000
+"""How often a file repeats what costs a decoder little once."""
 
 
 @dataclass(frozen=True)

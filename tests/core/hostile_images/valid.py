@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageOps
 from samples import BLACK_AND_WHITE, COLOURS, GREYS, Sample, as_stored, encoded, exif, quarters
+from writers import as_ycck, big_endian_tiff, interlaced, png
 
 WHITE = (255, 255, 255)
 
@@ -56,8 +56,7 @@ def pngs() -> Iterator[Sample]:
     )
     plain = encoded(picture, "PNG")
     yield Sample("trailing.png", plain + b"garbage" * 1000, COLOURS)
-    bad_checksum = plain.replace(b"IDAT", b"IDAT", 1)
-    at = bad_checksum.index(b"IDAT")
+    at = plain.index(b"IDAT")
     (length,) = struct.unpack(">I", plain[at - 4 : at])
     end = at + 4 + length
     damaged = plain[:end] + b"\0\0\0\0" + plain[end + 4 :]
@@ -85,7 +84,7 @@ def jpegs() -> Iterator[Sample]:
     negative = ImageOps.invert(picture).convert("YCbCr")
     bands = [*(255 - np.asarray(band) for band in negative.split()), np.zeros((32, 48), np.uint8)]
     ycck = Image.merge("CMYK", [Image.fromarray(band) for band in bands])
-    yield Sample("YCCK.jpg", _as_ycck(encoded(ycck, "JPEG", quality=95)), COLOURS, tolerance=12)
+    yield Sample("YCCK.jpg", as_ycck(encoded(ycck, "JPEG", quality=95)), COLOURS, tolerance=12)
     multi = encoded(picture, "MPO", quality=95, save_all=True, append_images=_others())
     yield Sample("phone.jpg", multi, COLOURS, tolerance=12)
     video = np.random.default_rng(0).integers(0, 256, 12_000_000, np.uint8).tobytes()
@@ -169,7 +168,7 @@ def tiffs() -> Iterator[Sample]:
     yield Sample("big.tif", encoded(picture, "TIFF", big_tiff=True), COLOURS)
     wide = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
     yield Sample("16_bit_grey.tif", encoded(wide, "TIFF"), GREYS)
-    yield Sample("16_bit_big_endian.tif", _big_endian(np.asarray(wide)), GREYS)
+    yield Sample("16_bit_big_endian.tif", big_endian_tiff(np.asarray(wide)), GREYS)
     whole = Image.fromarray(np.asarray(grey).astype(np.int32) * 257)
     yield Sample("32_bit_within_16.tif", encoded(whole, "TIFF"), GREYS)
     too_wide = Image.fromarray(np.asarray(grey).astype(np.int32) * 70_000)
@@ -212,45 +211,6 @@ def turned() -> Iterator[Sample]:
             yield Sample(name, content, COLOURS, tolerance=tolerance)
     compressed = encoded(as_stored(6), "TIFF", exif=exif(6), compression="tiff_lzw")
     yield Sample("orientation_6_lzw.tif", compressed, COLOURS)
-
-
-def png(rows: np.ndarray, width: int, depth: int, colours: int, interlace: int = 0) -> bytes:
-    """A PNG of these (height, bytes) unfiltered rows."""
-    filtered = np.pad(rows, ((0, 0), (1, 0))).tobytes()
-    header = struct.pack(">IIBBBBB", width, len(rows), depth, colours, 0, 0, interlace)
-    return png_file((b"IHDR", header), (b"IDAT", zlib.compress(filtered, 1)), (b"IEND", b""))
-
-
-def png_file(*chunks: tuple[bytes, bytes]) -> bytes:
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in chunks
-    )
-
-
-def interlaced(pixels: np.ndarray) -> bytes:
-    """An Adam7 PNG."""
-    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2))
-    data = b""
-    for top, left, down, right in (*passes, (1, 0, 2, 1)):
-        part = pixels[top::down, left::right]
-        data += np.pad(part.reshape(len(part), -1), ((0, 0), (1, 0))).tobytes()
-    header = struct.pack(">IIBBBBB", pixels.shape[1], len(pixels), 8, 2, 0, 0, 1)
-    return png_file((b"IHDR", header), (b"IDAT", zlib.compress(data)), (b"IEND", b""))
-
-
-def _as_ycck(jpeg: bytes) -> bytes:
-    """A CMYK JPEG whose channels are to be taken for luminance, two colours and black."""
-    transform = jpeg.index(b"Adobe") + 11
-    return jpeg[:transform] + b"\2" + jpeg[transform + 1 :]
-
-
-def _big_endian(grey: np.ndarray) -> bytes:
-    data = grey.astype(">u2").tobytes()
-    values = {256: 48, 257: 32, 258: 16, 259: 1, 262: 1, 273: 8, 277: 1, 278: 32, 279: len(data)}
-    tags = b"".join(struct.pack(">HHII", tag, 4, 1, value) for tag, value in values.items())
-    start = 8 + len(data)
-    return b"MM\0*" + struct.pack(">I", start) + data + struct.pack(">H", 9) + tags + bytes(4)
 
 
 def _others() -> list[Image.Image]:
