@@ -244,9 +244,10 @@ def test_a_comparison_shows_both_photos_at_equal_height_and_both_crops() -> None
 
 
 def test_the_colour_of_a_comparison_is_that_of_its_verdict() -> None:
-    assert shows(comparison("match", match=True), KNOWN).any()
-    assert not shows(comparison("match", match=True), UNKNOWN).any()
-    assert shows(comparison("no match", match=False), UNKNOWN).any()
+    for match, there, absent in ((True, KNOWN, UNKNOWN), (False, UNKNOWN, KNOWN)):
+        figure = comparison("a verdict", match=match)
+        assert shows(figure, there).any()
+        assert not shows(figure, absent).any()
 
 
 def test_a_long_caption_is_wrapped_and_the_figure_grows() -> None:
