@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,23 @@ def aligned_bundle(foreign_network: Path, tmp_path_factory: pytest.TempPathFacto
         licence="LicenseRef-unknown",
     )
     return save_bundle(model, tmp_path_factory.mktemp("aligned") / "bundle")
+
+
+@pytest.fixture
+def full_disk() -> Callable[[int], contextlib.AbstractContextManager[None]]:
+    """`with full_disk(300):` no file may grow beyond 300 bytes; writing more fails as on a full
+    disk. Within the test alone: what pytest itself writes between its phases may be a file too."""
+
+    @contextlib.contextmanager
+    def limited(size: int) -> Iterator[None]:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    return limited
 
 
 def small_training(faces: Path, output: Path) -> dict[str, Any]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import resource
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -402,18 +401,12 @@ def test_a_licence_that_is_not_allowed_is_refused(
     align(photos, output, "licences.allow=[MIT]")
 
 
-@pytest.fixture
-def full_disk(photos: Path) -> Iterator[None]:
-    """No file may grow beyond 300 bytes: writing more fails like on a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
-@pytest.mark.usefixtures("detector", "full_disk")
-def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(photos: Path, output: Path) -> None:
-    with pytest.raises(FacenetError, match=r"\.png: cannot be written: File too large"):
+@pytest.mark.usefixtures("detector")
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(
+    photos: Path, output: Path, full_disk
+) -> None:
+    expected = r"\.png: cannot be written: File too large"
+    with full_disk(300), pytest.raises(FacenetError, match=expected):
         align(photos, output)
     assert not list(output.glob("*/*"))
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
-import resource
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -212,18 +210,9 @@ def test_what_killed_builds_left_is_removed_and_running_ones_are_left(folder: Pa
     assert sorted(path.name for path in home.iterdir()) == [".building-alive", entry.name]
 
 
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """No file may grow beyond 50 kB: writing more fails like on a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
-@pytest.mark.usefixtures("full_disk")
-def test_a_full_disk_is_named_and_nothing_stays(folder: Path) -> None:
-    with pytest.raises(DataError, match=r"cannot be written: .*1 MB.*data.cache_dataset=false"):
+def test_a_full_disk_is_named_and_nothing_stays(folder: Path, full_disk) -> None:
+    expected = r"cannot be written: .*1 MB.*data.cache_dataset=false"
+    with full_disk(50_000), pytest.raises(DataError, match=expected):
         cache(folder)
     assert entries(folder) == []
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-import resource
 import socket
 import subprocess
 import sys
@@ -352,15 +351,10 @@ def test_a_redirect_keeps_the_range(server: Server, partial: Path) -> None:
 
 
 def test_a_full_disk_is_named_and_not_taken_for_a_cut_connection(
-    server: Server, partial: Path
+    server: Server, partial: Path, full_disk
 ) -> None:
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-    try:
-        with pytest.raises(OSError, match="File too large") as caught:
-            fetch(server.entry)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with full_disk(100_000), pytest.raises(OSError, match="File too large") as caught:
+        fetch(server.entry)
     assert caught.value.filename == str(partial)
     assert server.asked == [None]
 

@@ -52,7 +52,10 @@ class Candidates:
         """Raises `QualityError` when any should not be enrolled."""
         if lines := self.refused:
             codes = [reason.code for reasons in self.reasons for reason in reasons]
-            advice = "nothing is enrolled; `quality: off` in the configuration takes any face"
+            advice = (
+                "nothing is enrolled; to take any face, set quality to off: --set quality=off, or "
+                'quality="off" in Python'
+            )
             raise QualityError("\n".join([*lines, advice]), codes)
 
 
