@@ -283,9 +283,10 @@ def test_answers_print_in_a_line_and_become_json(recognizer: Recognizer, photo: 
     assert decision["match"] is True
 
 
-def test_an_address_is_not_fetched(recognizer: Recognizer) -> None:
+@pytest.mark.parametrize("kind", [str, Path])
+def test_an_address_is_not_fetched(recognizer: Recognizer, kind: type) -> None:
     with pytest.raises(ImageError, match="is an address, and facenet fetches none"):
-        recognizer.detect("http://127.0.0.1:1/face.jpg")
+        recognizer.detect(kind("http://127.0.0.1:1/face.jpg"))
 
 
 def test_limits_on_images_are_configured(trained: Path, photo: Path) -> None:

@@ -6,6 +6,7 @@ import ctypes
 import io
 import logging
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -52,6 +53,8 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 with suppress(AttributeError):  # a Pillow that was not built with libtiff as wheels are
     ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""A path keeps one slash of two; a drive of Windows has one letter."""
 _DECODERS: dict[ImageFormat, type[ImageFile]] = {
     "BMP": BmpImageFile,
     "GIF": GifImageFile,
@@ -170,8 +173,6 @@ def _decoding(name: str) -> Iterator[None]:
 
 
 def _read(path: str | os.PathLike[str], limits: ImageLimits) -> bytes:
-    if isinstance(path, str) and "://" in path:
-        raise ImageError("is an address, and facenet fetches none; give a file or bytes")
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
@@ -180,6 +181,10 @@ def _read(path: str | os.PathLike[str], limits: ImageLimits) -> bytes:
         with open(path, "rb") as file:
             return file.read(limits.max_bytes + 1)  # it may have grown
     except FileNotFoundError:
+        if _ADDRESS.match(os.fspath(path)):
+            raise ImageError(
+                "is an address, and facenet fetches none; give a file or bytes"
+            ) from None
         raise ImageError("no such file") from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = error.strerror if isinstance(error, OSError) else error
