@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 import facenet_whole_image
 from facenet import Recognizer, train
+from facenet.aligning import AlignReport, align_folder
 from facenet.config import InferenceConfig, TrainConfig, parse_config
 from facenet.data import open_cache, scan_folder
 from facenet.errors import DataError, FacenetError, ModelError
@@ -27,7 +28,7 @@ from facenet.imaging import decode, image_files
 from facenet.imaging.alignment import TEMPLATE
 from facenet.models import alignment_of, read_card
 from facenet.plugins import Registry
-from facenet.recognition import AlignReport, align_folder, embed_identities
+from facenet.recognition import embed_identities
 from facenet.recognition.cropping import Cropper
 from facenet.training import evaluate
 from facenet.types import Face, PluginInfo

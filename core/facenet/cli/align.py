@@ -12,8 +12,8 @@ from facenet.cli.output import print_json, progress, report_skipped
 from facenet.text import count
 
 if TYPE_CHECKING:
+    from facenet.aligning import AlignReport
     from facenet.config import InferenceConfig
-    from facenet.recognition import AlignReport
     from facenet.types import Alignment
 
 
@@ -51,7 +51,7 @@ def command(
     no model is loaded. Running it again does only what is missing or has changed.
     """
     loaded = _config(config, overrides)
-    from facenet.recognition import align_folder
+    from facenet.aligning import align_folder
 
     with progress("aligning") as update:
         report = align_folder(data, output, loaded, alignment=alignment, size=size, progress=update)

@@ -1,7 +1,6 @@
 """Images: safe decoding, and the face crops that networks see."""
 
 from facenet.imaging.alignment import align, centre_square, is_whole, similarity_transform
-from facenet.imaging.contact_sheet import contact_sheet
 from facenet.imaging.decode import ImageSource, decode, name_of, open_photo
 from facenet.imaging.files import (
     ALIGNMENT_FILE,
@@ -22,7 +21,6 @@ __all__ = [
     "View",
     "align",
     "centre_square",
-    "contact_sheet",
     "decode",
     "files_of_identities",
     "fingerprint",

@@ -1,7 +1,5 @@
 """From photos to decisions: detect, align, embed, verify, enrol, search, forget."""
 
-from facenet.recognition.align_folder import align_folder
-from facenet.recognition.align_report import AlignReport
 from facenet.recognition.bulk import Batch, embed_files
 from facenet.recognition.data_sets import embed_identities, embed_pairs
 from facenet.recognition.populate import PopulateReport, populate
@@ -9,14 +7,12 @@ from facenet.recognition.recognizer import Recognizer
 from facenet.recognition.results import Decision, Enrolment, FaceMatches
 
 __all__ = [
-    "AlignReport",
     "Batch",
     "Decision",
     "Enrolment",
     "FaceMatches",
     "PopulateReport",
     "Recognizer",
-    "align_folder",
     "embed_files",
     "embed_identities",
     "embed_pairs",

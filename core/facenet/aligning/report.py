@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 
-from facenet.imaging import contact_sheet, decode
-from facenet.recognition.journal import Done
+from facenet.aligning.contact_sheet import contact_sheet
+from facenet.aligning.journal import Done
+from facenet.imaging import decode
 from facenet.records import Record
 
 NO_FACE = "no face found"

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image as PillowImage
 
+from facenet.aligning.journal import Done, Journal
+from facenet.aligning.report import AlignReport, csv_of, report_on, sheet_of
 from facenet.config import InferenceConfig
 from facenet.errors import DataError, ImageError
 from facenet.imaging import ALIGNMENT_FILE, CONTACT_SHEET, files_of_identities
@@ -21,10 +23,8 @@ from facenet.models import AlignedFolder, read_aligned, resolve_device
 from facenet.paths import checked_output_folder, write_whole
 from facenet.plugins import Plugin, Registry
 from facenet.recognition.ahead import map_ahead
-from facenet.recognition.align_report import AlignReport, csv_of, report_on, sheet_of
 from facenet.recognition.bulk import Progress
 from facenet.recognition.cropping import Cropper
-from facenet.recognition.journal import Done, Journal
 from facenet.types import Alignment, Detector
 
 if TYPE_CHECKING:
