@@ -114,7 +114,7 @@ def test_the_recognition_page_does_what_it_says(workspace: Path) -> None:
     for script in blocks(page, "bash"):
         ran = shell(script, workspace)
         assert ran.returncode == 0, script + ran.stdout + ran.stderr
-        assert "groups" in ran.stdout
+        assert "alone; threshold" in ran.stdout
     [code] = blocks(page, "python")
     ran = subprocess.run(
         [sys.executable, "-c", code], cwd=workspace, capture_output=True, text=True
