@@ -10,7 +10,6 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,13 +122,14 @@ def _open_encoded(source: str | os.PathLike[str] | bytes, name: str, limits: Ima
     pared = pare(encoded, kind)
     del encoded  # up to 50 MB that the decoder does not need
     _check_size(pared.canvas, limits)
-    with _opened(pared.encoded, kind) as image:
-        _check_size(image.size, limits)
-        check_cost(image, pared, limits)
-        orientation = exif_orientation(pared.exif)
-        if kind == "JPEG":
-            size = image.size[::-1] if orientation in TURNED else image.size
-            return Photo(name, size, partial(_decode_jpeg, pared.encoded, orientation, name), None)
+    image = _opened(pared.encoded, kind)
+    _check_size(image.size, limits)
+    check_cost(image, pared, limits)
+    orientation = exif_orientation(pared.exif)
+    if kind == "JPEG":
+        size = image.size[::-1] if orientation in TURNED else image.size
+        return Photo(name, size, _JpegDecoder(image, pared.encoded, orientation, name), None)
+    with image:
         parts = strips_of_webp(image) if isinstance(image, WebPImageFile) else strips(image)
         return _decoded(name, upright_rgb(parts, image.size, orientation))
 
@@ -147,18 +147,32 @@ def _decoded(name: str, pixels: Image) -> Photo:
     return Photo(name, (pixels.shape[1], pixels.shape[0]), lambda _scale: view, view)
 
 
-def _decode_jpeg(encoded: bytes, orientation: int, name: str, scale: float) -> View:
-    with _decoding(name), _opened(encoded, "JPEG") as image:
-        width, height = image.size
-        divisor = next(d for d in (8, 4, 2, 1) if d * scale <= 1 or d == 1)
-        # A side that is not divided evenly ends with a part of a pixel, and must not begin with it.
-        while (orientation in COLUMNS_REVERSED and width % divisor) or (
-            orientation in ROWS_REVERSED and height % divisor
-        ):
-            divisor //= 2
-        drafted = image.draft(None, (max(1, width // divisor), max(1, height // divisor)))
-        reduced = drafted[1][2] / width if drafted else 1
-        return View(upright_rgb(strips(image), image.size, orientation), reduced, reduced)
+class _JpegDecoder:
+    """Decodes a JPEG at the scale that is asked for; the first time as it was opened already."""
+
+    def __init__(self, opened: ImageFile, encoded: bytes, orientation: int, name: str) -> None:
+        self._opened: ImageFile | None = opened
+        self._encoded = encoded
+        self._orientation = orientation
+        self._name = name
+
+    def __call__(self, scale: float) -> View:
+        opened, self._opened = self._opened, None
+        with _decoding(self._name), opened or _opened(self._encoded, "JPEG") as image:
+            return _decode_jpeg(image, self._orientation, scale)
+
+
+def _decode_jpeg(image: ImageFile, orientation: int, scale: float) -> View:
+    width, height = image.size
+    divisor = next(d for d in (8, 4, 2, 1) if d * scale <= 1 or d == 1)
+    # A side that is not divided evenly ends with a part of a pixel, and must not begin with it.
+    while (orientation in COLUMNS_REVERSED and width % divisor) or (
+        orientation in ROWS_REVERSED and height % divisor
+    ):
+        divisor //= 2
+    drafted = image.draft(None, (max(1, width // divisor), max(1, height // divisor)))
+    reduced = drafted[1][2] / width if drafted else 1
+    return View(upright_rgb(strips(image), image.size, orientation), reduced, reduced)
 
 
 @contextmanager

@@ -59,8 +59,9 @@ class Photo:
             return view
         size = max(1, round(width * scale)), max(1, round(height * scale))
         box = 0, 0, width * view.scale_x, height * view.scale_y
-        # The bilinear filter is antialiased where it shrinks.
+        # The bilinear filter is antialiased where it shrinks; blocks are averaged before it where
+        # two pixels and more are left for it to do, which is faster.
         reduced = PillowImage.fromarray(view.pixels).resize(
-            size, PillowImage.Resampling.BILINEAR, box=box
+            size, PillowImage.Resampling.BILINEAR, box=box, reducing_gap=2.0
         )
         return View(np.asarray(reduced), size[0] / width, size[1] / height)

@@ -59,17 +59,33 @@ def embed_batches(
 ) -> Iterator[Batch[Source]]:
     """Embed the most prominent face of each image, `batch_size` images at a time, in order.
 
-    The images may never end; the next ones are decoded while a batch is embedded. `normalize` gives
-    embeddings unit length; None: as configured.
+    The images may never end. `normalize` gives embeddings unit length; None: as configured.
     """
-    size = pipeline.config.batch_size
-    outcomes = map_ahead(partial(_crop, pipeline), images, pipeline.config.num_workers, size)
-    while batch := list(islice(outcomes, size)):
+    for batch in _cropped(pipeline, images):
         found = [outcome for _, outcome in batch]
         crops = [outcome for outcome in found if isinstance(outcome, Crop)]
         yield Batch(
             [source for source, _ in batch], found, pipeline.embed(crops, normalize=normalize)
         )
+
+
+def _cropped(
+    pipeline: Pipeline, images: Iterable[Source]
+) -> Iterator[list[tuple[Source, Crop | ImageError]]]:
+    """Batches of images and what came of each.
+
+    The next images are decoded while a GPU embeds; a CPU has enough to do, and two threads that
+    decode beside a network slowed both down by a fifth.
+    """
+    work, size = partial(_crop, pipeline), pipeline.config.batch_size
+    if pipeline.model.device.type == "cpu":
+        waiting = iter(images)
+        while some := list(islice(waiting, size)):
+            yield list(map_ahead(work, some, pipeline.config.num_workers, size))
+    else:
+        outcomes = map_ahead(work, images, pipeline.config.num_workers, size)
+        while batch := list(islice(outcomes, size)):
+            yield batch
 
 
 def embed_files(
