@@ -197,7 +197,9 @@ class Samples(NamedTuple):
 
 
 Template = Callable[[Samples], "Vector"]
-"""From all samples of an identity to a (D,) vector whose direction is the identity's template."""
+"""From all samples of an identity to a (D,) vector whose direction is the identity's template.
+
+It is called while the identity is locked, and must not call the store."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -76,6 +76,12 @@ def test_one_callers_fault_is_not_anothers() -> None:
         bad()
 
 
+def test_too_few_answers_are_an_error_and_not_waited_for() -> None:
+    shared = SharedBatches(lambda numbers: numbers[1:], 8)
+    with pytest.raises(ValueError, match="0 answers were given for 1 items"):
+        shared([1, 2])
+
+
 def test_an_interrupted_call_leaves_no_one_waiting() -> None:
     def interrupted(_numbers: list[int]) -> list[int]:
         raise KeyboardInterrupt

@@ -23,7 +23,7 @@ GOOD = Quality(side=200, sharpness=200, yaw=0, pitch=0, score=0.95, faces=1)
 
 def crop_of(pixels: np.ndarray, landmarks: np.ndarray | None = None) -> Crop:
     height, width = pixels.shape[:2]
-    return Crop("a.jpg", Face((0, 0, width, height), 0.9, landmarks), pixels, "key", 1)
+    return Crop("a.jpg", Face((0, 0, width, height), 0.9, landmarks), pixels, 1)
 
 
 @pytest.fixture

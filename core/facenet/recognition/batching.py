@@ -40,26 +40,25 @@ class SharedBatches(Generic[Item, Answer]):
     def _serve(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(self._size, len(self._waiting)))]
         try:
-            answers = self._function([item for item, _ in batch])
-        except Exception as error:
-            if len(batch) > 1:
-                for pair in batch:
-                    self._serve_alone(*pair)
-            else:
-                batch[0][1].set_exception(error)
+            self._answer(batch)
         except BaseException as error:
             # Interrupted: the others must not wait for an answer that will never come.
             for _, ticket in batch:
-                ticket.set_exception(error)
+                if not ticket.done():
+                    ticket.set_exception(error)
             raise
-        else:
-            for (_, ticket), answer in zip(batch, answers, strict=True):
-                ticket.set_result(answer)
 
-    def _serve_alone(self, item: Item, ticket: Future[Answer]) -> None:
+    def _answer(self, batch: list[tuple[Item, Future[Answer]]]) -> None:
         try:
-            [answer] = self._function([item])
-        except BaseException as error:
-            ticket.set_exception(error)
-        else:
+            answers = self._function([item for item, _ in batch])
+            if len(answers) != len(batch):
+                raise ValueError(f"{len(answers)} answers were given for {len(batch)} items")
+        except Exception as error:  # whatever the function raises is its caller's to see
+            if len(batch) == 1:
+                batch[0][1].set_exception(error)
+                return
+            for pair in batch:
+                self._answer([pair])
+            return
+        for (_, ticket), answer in zip(batch, answers, strict=True):
             ticket.set_result(answer)

@@ -25,14 +25,18 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crop:
-    """An aligned face, (S, S, 3) uint8: where it was found, among how many faces of the photo
-    `source`, and a key of its content."""
+    """An aligned face, (S, S, 3) uint8: where it was found, among how many `faces` of the photo
+    `source`."""
 
     source: str
     face: Face
     pixels: Image
-    key: str
     faces: int
+
+    @property
+    def key(self) -> str:
+        """What tells its content from any other: a SHA-256."""
+        return hashlib.sha256(self.pixels.tobytes()).hexdigest()
 
 
 class Cropper:
@@ -71,8 +75,7 @@ class Cropper:
     def crop(self, photo: Photo, face: Face, faces: int) -> Crop:
         """One of the `faces` faces of a photo, aligned; raises as `facenet.imaging.align`."""
         self._warn_of_whole(photo, face)
-        pixels = align(photo, face, self.alignment, self.size)
-        return Crop(photo.name, face, pixels, hashlib.sha256(pixels.tobytes()).hexdigest(), faces)
+        return Crop(photo.name, face, align(photo, face, self.alignment, self.size), faces)
 
     def crops(self, source: ImageSource) -> list[Crop]:
         """The aligned faces of an image, the most prominent first; maybe none."""

@@ -33,8 +33,8 @@ def populate(
     """Enrol every image of `root/<identity>/`, or of `images` below it, under its folder's name.
 
     Images that are unreadable, show no face or are refused by the configured `quality` are reported
-    and passed over. What the gallery
-    already holds is not added again, so an interrupted run is finished by running it again.
+    and passed over. What the gallery already holds is not added again, so an interrupted run is
+    finished by running it again.
     """
     found = images or files_of_identities(root)
     identities: set[str] = set()
