@@ -15,10 +15,8 @@ import httpx
 import pytest
 
 
-@pytest.fixture(scope="module")
-def service(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    config = tmp_path_factory.mktemp("serve") / "inference.yaml"
-    config.write_text(f"checkpoint_path: {trained / 'bundle'}\ndevice: cpu\nstore: memory\n")
+def start(config: Path) -> tuple[subprocess.Popen[str], str]:
+    """The service in a process of its own, once it has said what it listens at."""
     process = subprocess.Popen(
         [sys.executable, "-m", "facenet", "serve", "--config", str(config), "--port", "0"],
         stderr=subprocess.PIPE,
@@ -28,12 +26,30 @@ def service(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     line = process.stderr.readline()
     address = re.search(r"listening on (http://127\.0\.0\.1:\d+)", line)
     assert address, line + process.stderr.read()
-    with httpx.Client(base_url=address[1], timeout=60) as client:
-        yield client
+    return process, address[1]
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Ask it to stop, as a supervisor does; it must do so cleanly."""
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "Traceback" not in err
+
+
+@pytest.fixture(scope="module")
+def config(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("serve") / "inference.yaml"
+    path.write_text(f"checkpoint_path: {trained / 'bundle'}\ndevice: cpu\nstore: memory\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def service(config: Path) -> Iterator[httpx.Client]:
+    process, address = start(config)
+    with httpx.Client(base_url=address, timeout=60) as client:
+        yield client
+    stop(process)
 
 
 @pytest.fixture
@@ -92,9 +108,12 @@ def test_no_json_is_the_clients_fault(service: httpx.Client) -> None:
     assert service.get("/nowhere").status_code == 404
 
 
-def test_a_taken_port_is_one_line_and_exit_2(facenet, trained: Path, tmp_path: Path) -> None:
-    config = tmp_path / "inference.yaml"
-    config.write_text(f"checkpoint_path: {trained / 'bundle'}\ndevice: cpu\nstore: memory\n")
+def test_it_can_be_stopped_as_soon_as_it_says_that_it_listens(config: Path) -> None:
+    process, _ = start(config)
+    stop(process)
+
+
+def test_a_taken_port_is_one_line_and_exit_2(facenet, config: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -104,14 +123,13 @@ def test_a_taken_port_is_one_line_and_exit_2(facenet, trained: Path, tmp_path: P
     assert f"cannot listen on 127.0.0.1:{port}: address already in use" in ran.err
 
 
-def test_options_are_flags_and_wrong_ones_are_named(facenet, trained: Path, tmp_path: Path) -> None:
+def test_options_are_flags_and_wrong_ones_are_named(facenet, config: Path, tmp_path: Path) -> None:
     assert "--port" in facenet("serve", "--help").out
-    config = tmp_path / "inference.yaml"
-    config.write_text(f"checkpoint_path: {trained / 'bundle'}\ndevice: cpu\nstore: memory\n")
     ran = facenet("serve", "--config", config, "--port", "high")
     assert ran.code == 2
     assert "port: must be" in ran.err
-    config.write_text(config.read_text() + "frontends:\n  serve:\n    prot: 1\n")
-    ran = facenet("serve", "--config", config)
+    wrong = tmp_path / "inference.yaml"
+    wrong.write_text(config.read_text() + "frontends:\n  serve:\n    prot: 1\n")
+    ran = facenet("serve", "--config", wrong)
     assert ran.code == 2
-    assert f"{config}:6: frontends.serve.prot: unknown key, did you mean 'port'?" in ran.err
+    assert f"{wrong}:6: frontends.serve.prot: unknown key, did you mean 'port'?" in ran.err

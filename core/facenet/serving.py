@@ -1,0 +1,75 @@
+"""An ASGI application on an address of this machine, for every frontend that speaks HTTP.
+
+Needs uvicorn, of the extras `serve` and `studio`, which is imported when it runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+from facenet.errors import FrontendError
+
+
+class Listener:
+    """Bound to its address from the start, so that nothing is said to the outside that fails.
+
+    `port` 0 takes any free one; `address` says which, as in http://127.0.0.1:8000. Raises
+    `FrontendError` when the address cannot be had.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._socket = _bind(host, port)
+        name, number = self._socket.getsockname()[:2]
+        self.address = f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
+
+    def run(self, app: Any, *, announce: Callable[[], None], **settings: Any) -> None:
+        """Serve an ASGI application until SIGINT or SIGTERM; accepted requests are finished first.
+
+        `announce` is called when both signals are heeded already: whoever reads of the address may
+        send one at once. `settings` are further ones of `uvicorn.Config`.
+        """
+        import uvicorn
+
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", **settings))
+        with _stopped_by_signals(server):
+            announce()
+            server.run(sockets=[self._socket])
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(server: Any) -> Iterator[None]:
+    """Signals end the server also before it listens to them itself; and when it repeats the one
+    that stopped it, as it does in the end, that is no failure."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen()
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        raise FrontendError(
+            f"cannot listen on {host}:{port}: {reason.lower()}; choose another --host or --port"
+        ) from error
+    return bound
