@@ -101,6 +101,11 @@ class InferenceConfig(Section):
         description="What stands for an identity: the mean of its samples, or their mean weighted "
         "by quality and without outliers.",
     )
+    keep_crops: bool = Field(
+        False,
+        description="Keep in the gallery each sample's aligned face, a PNG file, for people to see "
+        "and other models to embed. Faces are biometric data: keep them only where you may.",
+    )
     store: StoreSlot = Field(StoreSlot(plugin="pgvector"), description="Vector store plugin.")
     frontends: Mapping[str, Mapping[str, Any]] = Field(
         default_factory=dict,

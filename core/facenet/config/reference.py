@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from facenet.config import CONFIGS
-from facenet.config.section import ShortSpelling
-from facenet.plugins import Registry
 
 Schema = dict[str, Any]
 
@@ -22,8 +20,7 @@ LEAD = """\
 <!-- Generated: python -m facenet.config.reference > docs/configuration.md -->
 
 Three kinds of YAML file, one table for each section. Keys that are not listed are refused, and
-all problems of a file are reported at once, each with its line. A key marked *planned* loads and
-is checked, but has no effect yet.
+all problems of a file are reported at once, each with its line.
 
 - **Slots** choose a plugin: a name (`miner: batch_hard`) or a mapping with that plugin's own keys
   (`store: {plugin: pgvector, table: faces}`). `facenet plugins` lists the installed names and
@@ -68,8 +65,7 @@ def _file(name: str) -> Iterator[str]:
         yield "| key | value | default | meaning |"
         yield "| --- | --- | --- | --- |"
         for key, field in section["properties"].items():
-            short = None if path else CONFIGS[name].short_spellings.get(key)
-            yield _row(key, field, schema, required=key in section.get("required", ()), short=short)
+            yield _row(key, field, schema, required=key in section.get("required", ()))
         yield ""
 
 
@@ -90,16 +86,12 @@ def option_rows(schema: Schema) -> Iterator[tuple[str, str, str, str]]:
         yield key, _values(field, schema), default, field.get("description", "")
 
 
-def _row(
-    key: str, field: Schema, root: Schema, *, required: bool, short: ShortSpelling | None
-) -> str:
-    planned = field.get("planned") or (short is not None and not _is_installed(short))
-    meaning = field.get("description") or f"See below: {key}."
+def _row(key: str, field: Schema, root: Schema, *, required: bool) -> str:
     cells = [
         f"`{key}`",
         _values(field, root),
         "**required**" if required else _default(field),
-        f"*planned*: {meaning}" if planned else meaning,
+        field.get("description") or f"See below: {key}.",
     ]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
@@ -145,10 +137,6 @@ def _is_slot(schema: Schema) -> bool:
 
 def _is_file(name: str) -> bool:
     return name in {model.__name__ for model in CONFIGS.values()}
-
-
-def _is_installed(short: ShortSpelling) -> bool:
-    return any((ref.kind, ref.name) == (short.slot, short.plugin) for ref in Registry().refs())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What all configuration models share: a strict base, plugin slots, and the 'planned' mark."""
+"""What all configuration models share: a strict base, and plugin slots."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from pydantic.fields import FieldInfo
 
 from facenet.errors import RequestError
 from facenet.types import PluginKind
@@ -169,20 +168,6 @@ class LicencesConfig(Section):
         if found:
             raise wrong_key(*found)
         return tuple(checked)
-
-
-def planned(default: Any, description: str, **constraints: Any) -> Any:
-    """A key that loads and is checked, but has no effect yet; the reference says so."""
-    return Field(
-        default, description=description, json_schema_extra={"planned": True}, **constraints
-    )
-
-
-def is_planned(field: FieldInfo) -> bool:
-    """Whether a key is marked as having no effect yet."""
-    return isinstance(field.json_schema_extra, dict) and bool(
-        field.json_schema_extra.get("planned")
-    )
 
 
 def from_context(info: ValidationInfo | SerializationInfo, key: str) -> Any:

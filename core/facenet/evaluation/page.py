@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from facenet.errors import FacenetError
 from facenet.evaluation.style import styled
 
 _NOT_NEEDED_IN_HTML = re.compile(
@@ -27,13 +28,13 @@ _NOT_NEEDED_IN_HTML = re.compile(
 
 
 def render(template: str, **values: object) -> str:
-    """Fill in a template, named `package/file`; names and other texts are escaped.
+    """Fill in a template, named `package/file`; in pages, names and other texts are escaped.
 
-    Templates extend `facenet.evaluation/page.html.j2`, which has the style of all pages.
+    Pages extend `facenet.evaluation/page.html.j2`, which has the style of all.
     """
     environment = Environment(
         loader=FunctionLoader(_source),
-        autoescape=True,
+        autoescape=select_autoescape(("html.j2",)),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -70,15 +71,18 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files, named by their path below `folder`; the last one is put in place last.
 
     No file is replaced before all are on the disk, so that an interrupted call leaves the former
-    ones. Other files of the folder stay.
+    ones. Other files of the folder stay. Raises `FacenetError` when the disk does not take them.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
-        for number, content in enumerate(files.values()):
-            Path(partial, str(number)).write_bytes(content)
-        for number, name in enumerate(files):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(Path(partial, str(number)), folder / name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
+            for number, content in enumerate(files.values()):
+                Path(partial, str(number)).write_bytes(content)
+            for number, name in enumerate(files):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(Path(partial, str(number)), folder / name)
+    except OSError as error:
+        raise FacenetError(f"{folder}: the report cannot be written: {error.strerror}") from error
 
 
 def _source(template: str) -> str:

@@ -10,6 +10,13 @@ GENUINE, IMPOSTOR, NEUTRAL = "#1b9e77", "#d95f02", "#888888"
 """Two colours of ColorBrewer's qualitative set Dark2, told apart by colour-blind readers."""
 SIZE = 3.5, 2.6
 """Inches; 3.5 is the width of a column of most journals."""
+WIDE = 7.0
+"""Inches: the width of two columns."""
+COLOURS = "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#994f00"
+"""Of many lines: Paul Tol's qualitative scheme 'bright', told apart by colour-blind readers, with
+a brown in the place of its grey."""
+MARKERS = "osD^vPX*<>p1"
+"""One for each line beside its colour, for print without colours."""
 
 styled = rc_context(
     {

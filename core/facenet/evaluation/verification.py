@@ -40,9 +40,9 @@ class Verification:
     """The figures of one set of scored pairs; shares are in 0..1.
 
     `accuracy` is the best over all thresholds, reached at `best_threshold`, with genuine and
-    impostor pairs weighted equally, as in protocols that have as many of each. `operating_points`
-    has an entry for each FAR of `FARS`, and for others that were asked for; None where the
-    impostor pairs cannot support it.
+    impostor pairs weighted equally, as in protocols that have as many of each; that is infinite
+    where it is best to accept no pair. `operating_points` has an entry for each FAR of `FARS`, and
+    for others that were asked for; None where the impostor pairs cannot support it.
     `far` and `tar` are points of the ROC curve in its order, `thresholds` what reaches each; the
     curve is straight between them.
     """
@@ -142,7 +142,7 @@ def from_counts(
         genuine_pairs=positives,
         impostor_pairs=negatives,
         accuracy=float(accuracy[best]),
-        best_threshold=float(min(thresholds[best], 1.0)),
+        best_threshold=float(thresholds[best]),
         auc=float(np.trapezoid(tar, far)),
         eer=float(equal_error_rate(far[:, None], tar[:, None])[0]),
         operating_points=points,
