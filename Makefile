@@ -36,7 +36,7 @@ docs: $(INSTALLED)  ## Regenerate the configuration reference
 	$(BIN)/python -m facenet.config.reference > docs/configuration.md
 
 bench: $(INSTALLED)  ## Run the benchmarks
-	for name in startup mining epoch inference pipeline evaluation; do $(BIN)/python benchmarks/$$name.py; done
+	for name in startup mining epoch inference pipeline evaluation live store store_writes; do $(BIN)/python benchmarks/$$name.py; done
 
 format: $(INSTALLED)  ## Format the code
 	$(BIN)/ruff check --fix .

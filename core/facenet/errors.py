@@ -34,6 +34,10 @@ class ImageError(RequestError):
     """An image cannot be decoded, or holds no face."""
 
 
+class NoFaceError(ImageError):
+    """A photo in which no face was found."""
+
+
 class QualityError(ImageError):
     """A photo is not good enough to be enrolled; `codes` says why, in words for programs."""
 

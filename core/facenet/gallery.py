@@ -4,19 +4,61 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
-from typing import TYPE_CHECKING, Any, TypeVar
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from facenet.errors import StoreError
+from facenet.types import Addition, Samples
 
 if TYPE_CHECKING:
-    from facenet.types import Samples, Template, Vector
+    from facenet.types import Template, Vector
 
 Key = TypeVar("Key", bound=Hashable)
 
 SHORTEST = 1e-6
 """Length of a sum of unit vectors below which its direction is rounding noise."""
+LARGEST_CROP = 4 * 2**20
+"""Bytes of an aligned face: enough for a PNG file of 1024 x 1024 pixels of any content."""
+DEEPEST = 100
+"""Levels of objects and arrays in metadata, the outermost counted."""
+_TOO_DEEP = f"metadata is nested more than {DEEPEST} levels deep"
+
+
+class CheckedAddition(NamedTuple):
+    """An addition that a store may keep as it is: one crop, or None, for each sample, and metadata
+    as it comes back from JSON."""
+
+    identity: str
+    samples: Samples
+    keys: Sequence[str] | None
+    metadata: dict[str, Any]
+    crops: list[bytes | None]
+
+
+def checked_addition(addition: Addition, dim: int) -> CheckedAddition:
+    """Check all of an addition of samples of dimension `dim`; raises `StoreError`."""
+    identity = checked_identity(addition.identity)
+    vectors = checked_embeddings(addition.embeddings, dim)
+    return CheckedAddition(
+        identity,
+        Samples(vectors, checked_weights(addition.weights, len(vectors))),
+        checked_keys(addition.keys, len(vectors)),
+        checked_metadata(addition.metadata),
+        checked_crops(addition.crops, len(vectors)),
+    )
+
+
+def checked_additions(additions: Sequence[Addition], dim: int) -> list[CheckedAddition]:
+    """As `checked_addition`, for each; the `StoreError` names the identity."""
+    checked = []
+    for addition in additions:
+        try:
+            checked.append(checked_addition(addition, dim))
+        except StoreError as error:
+            raise StoreError(f"enrolling {addition.identity!r}: {error}") from error
+    return checked
 
 
 def checked_embeddings(embeddings: Any, dim: int) -> Vector:
@@ -69,15 +111,66 @@ def checked_weights(weights: Sequence[float] | None, samples: int) -> Vector:
     return kept
 
 
+def checked_crops(crops: Sequence[bytes | None] | None, samples: int) -> list[bytes | None]:
+    """The aligned face of each sample as a file, or None; None for all: none of any.
+
+    Raises `StoreError` for another number, for what is not `bytes`, and for an empty file or one
+    larger than `LARGEST_CROP`.
+    """
+    if crops is None:
+        return [None] * samples
+    if len(crops) != samples:
+        raise StoreError(f"{len(crops)} crops were given for {samples} embeddings")
+    for crop in crops:
+        if crop is not None and not isinstance(crop, bytes):
+            raise StoreError(f"a crop is {type(crop).__name__}: must be the bytes of a file")
+        if crop is not None and not 0 < len(crop) <= LARGEST_CROP:
+            raise StoreError(f"a crop has {len(crop):,} bytes: must have 1 to {LARGEST_CROP:,}")
+    return list(crops)
+
+
 def checked_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Metadata as it comes back from JSON; raises `StoreError` for what JSON cannot hold."""
+    """Metadata as it comes back from JSON.
+
+    Raises `StoreError` for what JSON cannot hold, and for more than `DEEPEST` levels.
+    """
     try:
         plain: dict[str, Any] = json.loads(json.dumps(dict(metadata or {}), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise StoreError(f"metadata cannot be kept as JSON: {error}") from error
-    for text in _texts(plain):
+    except RecursionError as error:
+        raise StoreError(_TOO_DEEP) from error
+    for text in _texts(plain, DEEPEST):
         _checked_text(text, "metadata")
     return plain
+
+
+def checked_filter(where: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The `where` of a search as it comes back from JSON; raises `StoreError` as for metadata."""
+    try:
+        return checked_metadata(where)
+    except StoreError as error:
+        raise StoreError(f"where: {error}") from error
+
+
+def contains(metadata: Any, where: Any) -> bool:
+    """Whether checked metadata contains a checked filter, as PostgreSQL's ``metadata @> where``.
+
+    An object contains one whose keys it has, with values that it contains; an array one of whose
+    elements each is contained in one of its own, in any order; any other value its equal: 1 is
+    1.0, and not true.
+    """
+    if isinstance(where, dict):
+        return isinstance(metadata, dict) and all(
+            key in metadata and contains(metadata[key], value) for key, value in where.items()
+        )
+    if isinstance(where, list):
+        return isinstance(metadata, list) and all(
+            any(contains(value, wanted) for value in metadata) for wanted in where
+        )
+    if isinstance(where, bool) or isinstance(metadata, bool):
+        return where is metadata
+    return bool(_exact(metadata) == _exact(where))
 
 
 def fresh_rows(keys: Sequence[Key], held: Set[Key]) -> list[int]:
@@ -129,11 +222,17 @@ def _checked_text(text: str, what: str) -> str:
     return text
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: Any, levels: int) -> Iterator[str]:
+    """All texts in a value, keys included; raises `StoreError` for more levels than these."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):
-        for item in value:
-            yield from _texts(item)
-        if isinstance(value, dict):
-            yield from _texts(list(value.values()))
+        if levels == 0:
+            raise StoreError(_TOO_DEEP)
+        for part in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _texts(part, levels - 1)
+
+
+def _exact(value: Any) -> Any:
+    """A float as the number that JSON writes, which is what a database compares."""
+    return Decimal(repr(value)) if isinstance(value, float) else value

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         PluginInfo,
         Receipt,
         Store,
+        StoreManager,
     )
 
 PROJECT = "facenet"
@@ -69,6 +70,12 @@ def make_detector(options: Any, device: str) -> Detector:
 @hookspec(firstresult=True)
 def make_store(options: Any, embedding_dim: int, space: str) -> Store:
     """Open the gallery for embeddings of one space; create it when it does not exist."""
+
+
+@hookspec(firstresult=True)
+def manage_store(options: Any) -> StoreManager:
+    """Stores only, optional: what `facenet store` looks at, stops, dumps and restores; opening
+    nothing yet."""
 
 
 @hookspec(firstresult=True)

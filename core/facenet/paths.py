@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from facenet.errors import FacenetError, RequestError
@@ -39,12 +40,25 @@ def write_whole(path: Path, content: bytes) -> None:
 
     Raises `FacenetError` when it cannot be written; what was there before stays.
     """
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Where to write a file that is moved to its place when the block ends well, and is gone when
+    it does not; its folder is made.
+
+    Raises `FacenetError` when it cannot be written; what was there before stays.
+    """
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
+        yield partial
         partial.replace(path)
-    except OSError as error:
+    except BaseException as error:
         with suppress(OSError):
             partial.unlink()
-        raise FacenetError(f"{path}: cannot be written: {error.strerror}") from error
+        if isinstance(error, OSError):
+            raise FacenetError(f"{path}: cannot be written: {error.strerror}") from error
+        raise

@@ -21,6 +21,7 @@ from facenet.errors import (
     BrokenPlugin,
     IncompatiblePlugin,
     PluginError,
+    StoreError,
     UnknownPlugin,
 )
 from facenet.plugin_loading import (
@@ -38,6 +39,8 @@ from facenet.types import KINDS, PluginInfo, PluginKind
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from facenet.types import StoreManager
 
 logger = logging.getLogger(__name__)
 
@@ -80,16 +83,32 @@ class Plugin:
         self, options: Mapping[str, Any], *, config_dir: Path | None = None, **context: Any
     ) -> Any:
         """Validate options and make what the plugin makes; raises `ConfigError` for bad ones."""
+        return self.make(self._checked(options, config_dir), **context)
+
+    def manage_from(
+        self, options: Mapping[str, Any], *, config_dir: Path | None = None
+    ) -> StoreManager:
+        """Likewise, what manages the place of a store; raises `StoreError` where the plugin has
+        none."""
+        manager: StoreManager | None = self.call(
+            "manage_store", options=self._checked(options, config_dir)
+        )
+        if manager is None:
+            raise StoreError(
+                f"the store {self.ref.name!r} has nothing to manage: no server, no files"
+            )
+        return manager
+
+    def _checked(self, options: Mapping[str, Any], config_dir: Path | None) -> Any:
         from pydantic import ValidationError
 
         from facenet.validation import config_error
 
         try:
-            parsed = self.parse_options(options, {"config_dir": config_dir})
+            return self.parse_options(options, {"config_dir": config_dir})
         except ValidationError as error:
             # Without its cause: pydantic's own text shows the values, secrets included.
             raise config_error(error, self.options_model, str(self.ref)) from None
-        return self.make(parsed, **context)
 
     def call(self, hook: str, **arguments: Any) -> Any:
         """Call one hook of this plugin; a missing library becomes `MissingDependency`."""

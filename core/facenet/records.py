@@ -20,11 +20,14 @@ class Record:
 
 
 def plain(value: Any) -> Any:
-    """Records, dataclasses, mappings, sequences, paths, times and arrays as values of JSON."""
+    """Records of either kind, dataclasses, mappings, sequences, paths, times and arrays as JSON has
+    them."""
     if isinstance(value, Record):
         return value.to_dict()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _fields(value)
+    if hasattr(value, "model_dump"):  # of pydantic, which is not imported for this
+        return value.model_dump(mode="json")
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -39,6 +39,15 @@ def test_help_lists_commands_and_installed_frontends(facenet) -> None:
         assert f"\n  {name} " in ran.out
 
 
+def test_a_frontends_switches_are_flags(facenet) -> None:
+    shown = facenet("live", "--help").out
+    assert "--show-similarity / --no-show-similarity" in shown
+    assert "--camera VALUE" in shown
+    ran = facenet("live", "--show-similarity", "yes")
+    assert ran.code == 2
+    assert "unexpected extra argument (yes)" in ran.err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("trian",), ("search",), ("search", "a.jpg", "--top-k", "0"), ("config", "show", "x")],

@@ -128,6 +128,9 @@ backbones: [resnet18, resnet50]
 embedding_dims: [64, 128]
 experiments:
   - {backbone: resnet18, embedding_dim: 32}
+miners: [batch_hard, curriculum]
+seeds: [0, 1]
+max_parallel: 2
 inference_batch_size: 8
 top_k: 3
 num_random_queries: 2
@@ -460,7 +463,8 @@ class TestProblems:
 
     def test_of_a_sweep_without_runs(self, problems: Problems) -> None:
         assert problems("training: {data: {root: faces}}", model=BenchmarkConfig) == [
-            "c.yaml:1: name backbones and embedding_dims, or list experiments"
+            f"c.yaml:1: {key}: is empty: name at least one, or list experiments"
+            for key in ("backbones", "embedding_dims")
         ]
 
     def test_of_values_in_memory_have_no_file(self) -> None:

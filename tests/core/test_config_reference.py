@@ -6,7 +6,6 @@ from pathlib import Path
 
 from facenet.config import CONFIGS
 from facenet.config.reference import reference
-from facenet.config.section import is_planned
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 COMMAND = "python -m facenet.config.reference > docs/configuration.md"
@@ -37,14 +36,3 @@ def test_every_key_of_every_file_has_a_row() -> None:
     for model in CONFIGS.values():
         for key in (*model.model_fields, *model.short_spellings):
             assert row(key)
-
-
-def test_a_key_without_effect_is_marked_planned() -> None:
-    planned = {
-        key
-        for model in CONFIGS.values()
-        for key, field in model.model_fields.items()
-        if is_planned(field)
-    }
-    assert all("*planned*" in row(key) for key in planned - {"device", "output_dir"})
-    assert "*planned*" not in row("val_split")

@@ -38,10 +38,11 @@ def test_the_printed_commands_work(facenet, output: Path) -> None:
     ran = facenet("demo", "--output", output, *SMALL)
     assert "trained before, reused" in ran.out
     commands = [shlex.split(line) for line in ran.out.partition("Next:")[2].strip().splitlines()]
-    assert [command[1] for command in commands] == ["search", "verify", "serve"]
+    assert [command[1] for command in commands] == ["search", "verify", "studio", "serve"]
     for command in commands[:2]:
         assert facenet(*command[1:]).code == 0
-    assert commands[2][1:] == ["serve", "--config", str(output / "inference.yaml")]
+    for command in commands[2:]:
+        assert command[2:] == ["--config", str(output / "inference.yaml")]
     assert {Path(command[0]).name for command in commands} == {"facenet"}
 
 

@@ -169,8 +169,9 @@ def test_populate_leaves_refused_photos_out_and_says_so(
     Image.fromarray(noisy(BLUE, 8)).save(tmp_path / "red" / "8.png")
     report = populate(by_colour, tmp_path)
     assert report.added == 4
-    assert len(report.failures) == 1
-    assert "8.png: the face is unlike the others of 'red' (possible_mix_up)" in report.failures[0]
+    [refused] = report.failures
+    assert refused.codes == ("possible_mix_up",)
+    assert str(refused).endswith("8.png: the face is unlike the others of 'red' (possible_mix_up)")
 
 
 @pytest.mark.parametrize("by_colour", [{"template": "robust", "quality": "off"}], indirect=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,8 @@ from PIL import Image
 
 from facenet import Recognizer
 from facenet.config import InferenceConfig, parse_config
-from facenet.errors import ImageError, ModelError, RequestError, StoreError
+from facenet.errors import ConfigError, ImageError, ModelError, RequestError, StoreError
+from facenet.plugins import Registry
 from facenet.recognition import embed_files, populate
 
 
@@ -165,7 +168,7 @@ def test_populate_takes_a_folder_reports_failures_and_repeats_nothing(
     report = populate(recognizer, root, progress=lambda done, total: seen.append((done, total)))
     assert (report.identities, report.images, report.added) == (2, 13, 12)
     assert len(report.failures) == 1
-    assert "bad.jpg" in report.failures[0]
+    assert report.failures[0].path == str(root / "id-001" / "bad.jpg")
     assert seen[-1] == (13, 13)
     assert populate(recognizer, root).added == 0
     assert recognizer.store.stats().samples == 12
@@ -305,3 +308,119 @@ def test_threads_get_their_own_answers(trained: Path, faces: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         together = np.concatenate(list(pool.map(lambda photo: recognizer.embed([photo]), photos)))
     np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+# Kept crops
+
+
+class EarlierStore:
+    """A store from before stores kept crops, on top of the memory store."""
+
+    def __init__(self) -> None:
+        plugin = Registry().load("store", "memory")
+        self._store = plugin.make_from({}, embedding_dim=16, space="s")
+        self.closed = False
+
+    def enrol(
+        self, identity, embeddings, *, keys=None, metadata=None, weights=None, template=None
+    ) -> int:
+        how = {"keys": keys, "metadata": metadata, "weights": weights, "template": template}
+        return self._store.enrol(identity, embeddings, **how)
+
+    def get(self, identity: str) -> Any:
+        return self._store.get(identity)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class EarlierWrapper(EarlierStore):
+    """One that hands on what it does not know, as a wrapper of `make_store` may."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def over(store: EarlierStore, trained: Path, **values: object) -> Recognizer:
+    made = recognizer_of(trained, **values)
+    detector = made.registry.load("detector", "whole_image").make_from({}, device="cpu")
+    return Recognizer(
+        made.model, detector, lambda: store, config=made.config, registry=made.registry
+    )
+
+
+def pixels_of(crops: list[bytes]) -> list[list[Any]]:
+    return [np.asarray(Image.open(BytesIO(crop))).tolist() for crop in crops]
+
+
+def test_no_crop_is_kept_unless_configured(recognizer: Recognizer, photo: Path) -> None:
+    recognizer.enrol("a", [photo])
+    assert recognizer.store.crops("a") == [None]
+    assert recognizer.kept_crops("a") == []
+
+
+def test_kept_crops_are_what_the_network_saw(trained: Path, faces: Path) -> None:
+    photos = sorted((faces / "id-000").iterdir())[:3]
+    with recognizer_of(trained, keep_crops=True) as recognizer:
+        recognizer.enrol("a", photos)
+        expected = [recognizer.pipeline.best_crop(photo).pixels.tolist() for photo in photos]
+        assert pixels_of(recognizer.kept_crops("a")) == expected
+        assert recognizer.kept_crops("nobody") == []
+
+
+def test_another_model_can_embed_kept_crops(trained: Path, photo: Path) -> None:
+    with recognizer_of(trained, keep_crops=True) as recognizer:
+        recognizer.enrol("a", [photo])
+        embeddings = recognizer.embed([photo, *recognizer.kept_crops("a")])
+    np.testing.assert_allclose(embeddings[1], embeddings[0], atol=1e-5)
+
+
+def test_crops_come_with_samples_that_are_new(trained: Path, faces: Path) -> None:
+    first, second = sorted((faces / "id-000").iterdir())[:2]
+    with recognizer_of(trained, keep_crops=True) as recognizer:
+        recognizer.enrol("a", [first])
+        recognizer.enrol("a", [first, second, second])
+        crops = recognizer.kept_crops("a")
+        assert len(crops) == recognizer.store.get("a").samples == 2
+
+
+def test_forget_erases_kept_crops(trained: Path, photo: Path) -> None:
+    with recognizer_of(trained, keep_crops=True) as recognizer:
+        recognizer.enrol("a", [photo])
+        recognizer.forget("a")
+        assert recognizer.kept_crops("a") == []
+
+
+def test_populate_keeps_crops(trained: Path, faces: Path) -> None:
+    with recognizer_of(trained, keep_crops=True) as recognizer:
+        populate(recognizer, faces)
+        photos = sorted((faces / "id-003").iterdir())
+        expected = [recognizer.pipeline.best_crop(photo).pixels.tolist() for photo in photos]
+        assert pixels_of(recognizer.kept_crops("id-003")) == expected
+
+
+def test_crops_that_were_kept_are_shown_when_no_more_are(trained: Path, faces: Path) -> None:
+    first, second = sorted((faces / "id-000").iterdir())[:2]
+    with recognizer_of(trained, keep_crops=True) as keeping:
+        keeping.enrol("a", [first])
+        kept = keeping.kept_crops("a")
+        recognizer = over(keeping.store, trained)
+        recognizer.enrol("a", [second])
+        assert recognizer.kept_crops("a") == kept
+
+
+def test_an_earlier_store_works_as_before(trained: Path, photo: Path) -> None:
+    recognizer = over(EarlierStore(), trained)
+    assert recognizer.enrol("a", [photo]).added == 1
+    assert recognizer.kept_crops("a") == []
+
+
+@pytest.mark.parametrize("kind", [EarlierStore, EarlierWrapper])
+def test_a_store_that_cannot_keep_crops_is_refused_when_it_is_opened(
+    trained: Path, kind: type[EarlierStore]
+) -> None:
+    store = kind()
+    recognizer = over(store, trained, keep_crops=True)
+    with pytest.raises(ConfigError, match="keep_crops: the store memory cannot keep"):
+        _ = recognizer.store
+    assert store.closed

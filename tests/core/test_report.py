@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import errno
 import html
 import io
+import os
 import re
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from facenet.errors import RequestError
+from facenet.errors import FacenetError, RequestError
 from facenet.evaluation import (
     NO_FACE,
     Estimate,
@@ -224,11 +226,11 @@ def test_an_interrupted_write_leaves_the_former_report(
     def full_after_three(path: Path, data: bytes) -> int:
         written.append(path)
         if len(written) > 3:
-            raise OSError("no space left on device")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write_bytes(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", full_after_three)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(FacenetError, match="report cannot be written: No space left on device"):
         write_report(dataclasses.replace(report, summary=None), folder)
     assert contents(folder) == before
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -12,6 +13,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from facenet.cli import main
@@ -96,6 +99,17 @@ def test_the_evaluation_pages_commands_work(workspace: Path) -> None:
     assert (workspace / "artifacts" / "report" / "index.html").is_file()
 
 
+def test_the_benchmark_pages_commands_work_in_their_order(workspace: Path) -> None:
+    output = ""
+    for script in blocks(ROOT / "docs" / "benchmark.md", "bash"):
+        ran = shell(script, workspace)
+        assert ran.returncode == 0, script + ran.stdout + ran.stderr
+        output += ran.stdout
+    assert "2 of 2 runs trained, 2 measured" in output
+    assert "no difference shown" in output
+    assert (workspace / "artifacts" / "benchmark" / "benchmark_report.html").is_file()
+
+
 def test_the_data_pages_commands_align_and_train(
     workspace: Path, real_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,10 +125,11 @@ def test_the_data_pages_commands_align_and_train(
 
 def test_the_recognition_page_does_what_it_says(workspace: Path) -> None:
     page = ROOT / "docs" / "recognition.md"
-    for script in blocks(page, "bash"):
+    said = ["Ann       ", "images added for 24 identities", "alone; threshold"]
+    for script, words in zip(blocks(page, "bash"), said, strict=True):
         ran = shell(script, workspace)
         assert ran.returncode == 0, script + ran.stdout + ran.stderr
-        assert "alone; threshold" in ran.stdout
+        assert words in ran.stdout
     [code] = blocks(page, "python")
     ran = subprocess.run(
         [sys.executable, "-c", code], cwd=workspace, capture_output=True, text=True
@@ -123,13 +138,66 @@ def test_the_recognition_page_does_what_it_says(workspace: Path) -> None:
     assert ran.stdout.startswith("FaceMatches(identity=")
 
 
-def test_the_recognition_pages_yaml_loads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", ["recognition.md", "screens.md", "stores.md"])
+def test_the_yaml_of_a_page_loads(page: str, tmp_path: Path) -> None:
     from facenet.config import load_config
 
     path = tmp_path / "inference.yaml"
-    for text in blocks(ROOT / "docs" / "recognition.md", "yaml"):
+    for text in blocks(ROOT / "docs" / page, "yaml"):
         path.write_text(f"checkpoint_path: x\n{text}")
         load_config(path)
+
+
+def test_the_screens_pages_commands_work(workspace: Path) -> None:
+    studio, live = blocks(ROOT / "docs" / "screens.md", "bash")
+    write_clip(workspace / "clip.mp4")
+    ran = shell(live, workspace)
+    assert ran.returncode == 0, ran.stderr
+    assert (workspace / "seen.mp4").is_file()
+    events = [json.loads(line) for line in (workspace / "seen.jsonl").read_text().splitlines()]
+    assert [events[0]["event"], events[-1]["event"]] == ["started", "ended"]
+    command = [sys.executable, "-m", *shlex.split(studio), "--port", "0"]
+    with subprocess.Popen(command, cwd=workspace, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        assert any(line.startswith("listening on http://127.0.0.1:") for line in lines)
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+def test_the_reliability_pages_proof_runs(workspace: Path) -> None:
+    [script] = blocks(ROOT / "docs" / "reliability.md", "bash")
+    ran = shell(script.replace("--kills 200", "--kills 3"), workspace)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "acknowledged enrolments lost" in ran.stdout
+
+
+def test_the_stores_pages_commands_work_in_their_order(workspace: Path) -> None:
+    page = ROOT / "docs" / "stores.md"
+    assert shell("facenet populate --data artifacts/demo/faces", workspace).returncode == 0
+    output = ""
+    for script in blocks(page, "bash"):
+        ran = shell(script, workspace)
+        assert ran.returncode == 0, script + ran.stdout + ran.stderr
+        output += ran.stdout
+    assert not set(re.findall(r"running +\w+", output)) - {"running   no", "running   yes"}
+    for printed in ("restored to embedded PostgreSQL", "0 findings, 0 open", "recall@10"):
+        assert printed in output
+    shown = "".join(blocks(page, "text"))
+    for line in ("looked at, 0 findings, 0 open; largest drift of a template", "on disk"):
+        assert line in shown
+        assert line in output
+
+
+def write_clip(path: Path) -> None:
+    """A second of one colour: there is something to play."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(10):
+            pixels = np.full((48, 64, 3), 128, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
 
 
 def test_the_readmes_python_works(workspace: Path) -> None:
@@ -193,12 +261,16 @@ def test_no_code_block_is_in_a_language_that_is_not_tested() -> None:
     tested = {
         "README.md": {"bash", "python"},
         "backbones.md": {"bash", "yaml"},  # tests/core/test_backbones_command.py
+        "benchmark.md": {"bash"},
         "bundles.md": {"bash", "python", "text"},  # tests/core/test_bundles.py
         "data.md": {"bash", "text"},
         "evaluation.md": {"bash", "text"},
         "export.md": {"python"},  # tests/core/test_export.py
         "plugins.md": {"python", "toml"},
         "recognition.md": {"bash", "python", "yaml"},
+        "reliability.md": {"bash"},
+        "screens.md": {"bash", "yaml"},
+        "stores.md": {"bash", "text", "yaml"},
         "training.md": {"bash"},
     }
     for page in PAGES:

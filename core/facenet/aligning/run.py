@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from PIL import Image as PillowImage
+from typing import Any, NamedTuple
 
 from facenet.aligning.journal import Done, Journal
 from facenet.aligning.report import AlignReport, csv_of, report_on, sheet_of
 from facenet.config import InferenceConfig
 from facenet.errors import DataError, ImageError
 from facenet.imaging import ALIGNMENT_FILE, CONTACT_SHEET, files_of_identities
+from facenet.imaging.png import png
 from facenet.licensing import check_licences, detector_chains, extension_chains, plugin_chains
 from facenet.models import AlignedFolder, read_aligned, resolve_device
 from facenet.paths import checked_output_folder, write_whole
@@ -27,14 +25,9 @@ from facenet.recognition.bulk import Progress
 from facenet.recognition.cropping import Cropper
 from facenet.types import Alignment, Detector
 
-if TYPE_CHECKING:
-    from facenet.types import Image
-
 JOURNAL, LEFT_OUT = "images.jsonl", "left_out.csv"
 """Beside the two files that `facenet.imaging` knows: what came of each image, and a list of those
 that have no aligned face."""
-_COMPRESSION = 1
-"""Of PNG: a third of the time of its default, for 6 % more bytes."""
 
 
 class _Task(NamedTuple):
@@ -193,7 +186,7 @@ def _align(cropper: Cropper, output: Path, journal: Journal, task: _Task) -> Don
     if pixels is None:
         target.unlink(missing_ok=True)
     else:
-        write_whole(target, _png(pixels))
+        write_whole(target, png(pixels))
     done = Done(*state, task.face if faces else None, len(faces))
     journal.add(task.name, done)
     return done
@@ -206,9 +199,3 @@ def _state(path: Path) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return found.st_size, found.st_mtime_ns
-
-
-def _png(pixels: Image) -> bytes:
-    encoded = io.BytesIO()
-    PillowImage.fromarray(pixels).save(encoded, "PNG", compress_level=_COMPRESSION)
-    return encoded.getvalue()

@@ -97,13 +97,14 @@ def summary(result: DemoResult) -> list[tuple[str, str]]:
 
 
 def next_commands(result: DemoResult) -> list[str]:
-    """Three commands that work on what the demo left."""
+    """Commands that work on what the demo left."""
     config = shlex.quote(str(result.inference_config))
     first, second = (shlex.quote(str(probe.path)) for probe in result.probes[:2])
     program = shlex.quote(_program())
     return [
         f"  {program} search --config {config} {first}",
         f"  {program} verify --config {config} {first} {second}",
+        f"  {program} studio --config {config}",
         f"  {program} serve --config {config}",
     ]
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from facenet.cli.options import PATH, config_options, json_option, open_recognizer
+from facenet.cli.options import PATH, config_options, json_option, metadata_of, open_recognizer
 from facenet.cli.output import print_json
-from facenet.errors import RequestError
 from facenet.text import count
 
 
@@ -21,7 +19,8 @@ from facenet.text import count
     "--metadata",
     multiple=True,
     metavar="KEY=VALUE",
-    help="What to keep with the identity, as in --metadata team=research; may be repeated.",
+    help="What to keep with the identity, as in --metadata team=research; VALUE is JSON or else "
+    "text; may be repeated.",
 )
 @json_option
 def command(
@@ -33,20 +32,10 @@ def command(
     as_json: bool,
 ) -> None:
     """Add images of one identity to the gallery, all of them or none."""
-    kept = _parsed(metadata)
+    kept = metadata_of("--metadata", metadata)
     with open_recognizer(config, overrides) as recognizer:
         enrolment = recognizer.enrol(identity, images, metadata=kept)
     if as_json:
         print_json(enrolment)
         return
     click.echo(f"{identity}: {count(enrolment.added, 'sample')} added, {enrolment.samples} in all")
-
-
-def _parsed(metadata: Sequence[str]) -> dict[str, str]:
-    values = {}
-    for entry in metadata:
-        key, equals, value = entry.partition("=")
-        if not key or not equals:
-            raise RequestError(f"--metadata {entry}: must be KEY=VALUE, as in team=research")
-        values[key] = value
-    return values

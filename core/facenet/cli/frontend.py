@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from facenet.cli.options import config_options, load_inference_config
 from facenet.licensing import check_licences, plugin_chains
 from facenet.plugins import Plugin, Registry
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 
 class FrontendCommand(click.Command):
@@ -29,14 +32,7 @@ class FrontendCommand(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         fields = self.plugin.options_model.model_fields
-        flags = [
-            click.Option(
-                [f"--{name.replace('_', '-')}", name],
-                help=f"{field.description or name} [default: {field.default}]",
-                metavar="VALUE",
-            )
-            for name, field in fields.items()
-        ]
+        flags = [_flag(name, field) for name, field in fields.items()]
         return [*flags, *super().get_params(ctx)]
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -56,3 +52,21 @@ class FrontendCommand(click.Command):
             )
             code: int = frontend.run()
             return code
+
+
+def _flag(name: str, field: FieldInfo) -> click.Option:
+    """One key of an options model; what is given is checked by the model, not here."""
+    flag = f"--{name.replace('_', '-')}"
+    text = field.description or name
+    if field.annotation is bool:
+        # Without a default of its own, so that one that is not given leaves the YAML's.
+        switch = [f"{flag}/--no-{flag.removeprefix('--')}", name]
+        return click.Option(switch, default=None, help=f"{text} [default: {_shown(field)}]")
+    return click.Option([flag, name], metavar="VALUE", help=f"{text} [default: {_shown(field)}]")
+
+
+def _shown(field: FieldInfo) -> str:
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    return "none" if default is None else str(default)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,8 @@ def _details(result: VerificationResult | IdentificationResult) -> dict[str, obj
             "impostor_pairs": exact.impostor_pairs,
             "people": summary.identities,
             "accuracy_protocol": summary.protocol,
-            "best_threshold": exact.best_threshold,
+            # JSON has no infinity, at which no pair is accepted.
+            "best_threshold": exact.best_threshold if math.isfinite(exact.best_threshold) else None,
             "thresholds": {f"{far:g}": value for far, value in summary.thresholds.items()},
         }
     searches = result.identification

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from facenet.errors import ConfigError
+from facenet.errors import ConfigError, RequestError
 
 if TYPE_CHECKING:
     from facenet.config import InferenceConfig, TrainConfig
@@ -52,14 +53,14 @@ def load_train_config(config: Path, overrides: tuple[str, ...]) -> TrainConfig:
     """The training configuration of `--config` and `--set`."""
     from facenet.config import TrainConfig, load_config
 
-    return load_config(_existing(config), TrainConfig, overrides=overrides)
+    return load_config(existing_config(config), TrainConfig, overrides=overrides)
 
 
 def load_inference_config(config: Path, overrides: tuple[str, ...]) -> InferenceConfig:
     """The inference configuration of `--config` and `--set`."""
     from facenet.config import load_config
 
-    return load_config(_existing(config), overrides=overrides)
+    return load_config(existing_config(config), overrides=overrides)
 
 
 @contextmanager
@@ -72,7 +73,34 @@ def open_recognizer(config: Path, overrides: tuple[str, ...]) -> Iterator[Recogn
         yield recognizer
 
 
-def _existing(config: Path) -> Path:
+def metadata_of(option: str, entries: Sequence[str]) -> dict[str, Any]:
+    """The values of a repeated option KEY=VALUE; each VALUE is JSON, or else text.
+
+    Raises `RequestError` for an entry without key or `=`, and for a key that comes twice.
+    """
+    values: dict[str, Any] = {}
+    for entry in entries:
+        key, equals, value = entry.partition("=")
+        if not key or not equals:
+            raise RequestError(f"{option} {entry}: must be KEY=VALUE, as in team=research")
+        if key in values:
+            raise RequestError(f"{option} {entry}: {key} is given twice; leave one out")
+        values[key] = _json_or_text(value)
+    return values
+
+
+def existing_config(config: Path) -> Path:
+    """The path of a configuration that is there; raises `ConfigError` otherwise."""
     if not config.is_file():
         raise ConfigError(f"{config}: no such configuration file; name one with --config")
     return config
+
+
+def _json_or_text(value: str) -> Any:
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not JSON")
+
+    try:
+        return json.loads(value, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        return value

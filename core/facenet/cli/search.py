@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facenet.cli.options import PATH, config_options, json_option, open_recognizer
+from facenet.cli.options import PATH, config_options, json_option, metadata_of, open_recognizer
 from facenet.cli.output import print_json, print_table
 from facenet.cli.pictures import check_figure, figure_option, save_figure
 
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 @click.option(
     "--threshold", type=float, help="Similarity of a match; default: calibrated for the gallery."
 )
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Only identities with this metadata, as in --where team=research; VALUE is JSON or else "
+    "text; of several all must hold.",
+)
 @figure_option
 @json_option
 def command(
@@ -33,15 +40,21 @@ def command(
     top_k: int,
     min_similarity: float,
     threshold: float | None,
+    where: tuple[str, ...],
     figure: Path | None,
     as_json: bool,
 ) -> None:
     """Find the enrolled identities most like each face of a photo."""
     check_figure(figure, image)
+    wanted = metadata_of("--where", where)
     with open_recognizer(config, overrides) as recognizer:
         photo = recognizer.pipeline.open(image)
         results = recognizer.search(
-            photo, top_k=top_k, min_similarity=min_similarity, threshold=threshold
+            photo,
+            top_k=top_k,
+            min_similarity=min_similarity,
+            threshold=threshold,
+            where=wanted,
         )
     if as_json:
         print_json(results)

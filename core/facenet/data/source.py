@@ -7,6 +7,7 @@ from pathlib import Path
 from facenet.config import TrainConfig
 from facenet.data.cache import CropCache, open_cache
 from facenet.data.folder import IdentityFolder, Progress, identity_folder, scan_folder
+from facenet.errors import DataError
 
 CACHE_HOME = Path(".facenet") / "cache"
 """Below the folder of the configuration file."""
@@ -18,6 +19,11 @@ def open_folder(config: TrainConfig, *, progress: Progress | None = None) -> Ide
     An existing cache saves decoding anything. Otherwise as `scan_folder`.
     """
     data = config.data
+    if not data.root.is_dir():
+        raise DataError(
+            f"{data.root}: no such folder; data.root names one with a folder of images for each "
+            "identity"
+        )
     if not data.cache_dataset:
         return scan_folder(data.root, min_images=data.min_images_per_class, progress=progress)
     crops = _open_crops(config, data.root, progress)

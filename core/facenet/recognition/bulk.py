@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 """Told how many are done, and of how many."""
 Source = TypeVar("Source", bound=ImageSource)
+Cropped = list[tuple[Source, Crop | ImageError]]
+"""Images, each with its aligned face or why there is none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,17 +63,18 @@ def embed_batches(
 
     The images may never end. `normalize` gives embeddings unit length; None: as configured.
     """
-    for batch in _cropped(pipeline, images):
-        found = [outcome for _, outcome in batch]
-        crops = [outcome for outcome in found if isinstance(outcome, Crop)]
-        yield Batch(
-            [source for source, _ in batch], found, pipeline.embed(crops, normalize=normalize)
-        )
+    for batch in _crop_batches(pipeline, images):
+        yield _embedded(pipeline, batch, normalize)
 
 
-def _cropped(
-    pipeline: Pipeline, images: Iterable[Source]
-) -> Iterator[list[tuple[Source, Crop | ImageError]]]:
+def _embedded(pipeline: Pipeline, batch: Cropped[Source], normalize: bool | None) -> Batch[Source]:
+    found = [outcome for _, outcome in batch]
+    crops = [outcome for outcome in found if isinstance(outcome, Crop)]
+    sources = [source for source, _ in batch]
+    return Batch(sources, found, pipeline.embed(crops, normalize=normalize))
+
+
+def _crop_batches(pipeline: Pipeline, images: Iterable[Source]) -> Iterator[Cropped[Source]]:
     """Batches of images and what came of each.
 
     The next images are decoded while a GPU embeds; a CPU has enough to do, and two threads that
@@ -96,11 +99,20 @@ def embed_files(
     normalize: bool | None = None,
 ) -> Iterator[Batch[Source]]:
     """As `embed_batches`; `progress` is told how far it is."""
+    for batch in crop_files(pipeline, paths, progress):
+        yield _embedded(pipeline, batch, normalize)
+
+
+def crop_files(
+    pipeline: Pipeline, paths: Sequence[Source], progress: Progress | None = None
+) -> Generator[Cropped[Source], None, None]:
+    """The images of each batch of `embed_files`, with what came of them, before they are
+    embedded."""
     done = several = 0
-    for batch in embed_batches(pipeline, paths, normalize=normalize):
+    for batch in _crop_batches(pipeline, paths):
         yield batch
-        done += len(batch.sources)
-        several += sum(crop.faces > 1 for crop in batch.crops)
+        done += len(batch)
+        several += sum(isinstance(found, Crop) and found.faces > 1 for _, found in batch)
         if progress:
             progress(done, len(paths))
     if several:

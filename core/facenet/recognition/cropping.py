@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facenet.config import InferenceConfig
-from facenet.errors import ImageError
+from facenet.errors import NoFaceError
 from facenet.imaging import ImageSource, Photo, View, align, is_whole, open_photo
 from facenet.models import alignment_around
 from facenet.recognition.batching import SharedBatches
@@ -84,11 +84,12 @@ class Cropper:
         return [self.crop(photo, face, len(faces)) for face in faces]
 
     def best_crop(self, source: ImageSource) -> Crop:
-        """The aligned most prominent face of an image; raises `ImageError` when it has none."""
+        """The aligned most prominent face of an image; raises `ImageError`, and `NoFaceError`
+        when it has none."""
         photo = self.open(source)
         faces = self.faces(photo)
         if not faces:
-            raise ImageError(f"{photo.name}: no face found")
+            raise NoFaceError(f"{photo.name}: no face found")
         return self.crop(photo, faces[0], len(faces))
 
     def _warn_of_whole(self, photo: Photo, face: Face) -> None:

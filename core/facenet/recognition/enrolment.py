@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from inspect import signature
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from facenet.config import InferenceConfig
-from facenet.errors import QualityError
+from facenet.errors import ConfigError, QualityError
+from facenet.imaging.png import png
 from facenet.recognition.cropping import Crop
 from facenet.recognition.quality import Policy, Quality, Reason, quality_of, reasons_against
 from facenet.recognition.templates import outliers, robust_template
-from facenet.types import Samples, Store
+from facenet.types import Addition, BulkStore, CropStore, Samples, Store, Template
 
 if TYPE_CHECKING:
     from facenet.types import Vector
@@ -85,15 +87,85 @@ def add(
     config: InferenceConfig,
     metadata: Mapping[str, Any] | None,
 ) -> int:
-    """Enrol all candidates and make the configured template; how many were added."""
+    """Enrol all candidates and make the configured template; how many were added.
+
+    Their crops are kept with them where the configuration says so.
+    """
+    return _enrol(store, _addition(identity, candidates, config, metadata), template_of(config))
+
+
+def add_all(
+    store: Store, found: Mapping[str, Candidates], config: InferenceConfig
+) -> Mapping[str, int]:
+    """As `add`, for the candidates of many identities; how many were added to each.
+
+    In one transaction where the store can do it.
+    """
+    additions = [_addition(identity, each, config, None) for identity, each in found.items()]
+    template = template_of(config)
+    if isinstance(store, BulkStore):
+        added = store.enrol_many(additions, template=template)
+    else:
+        added = [_enrol(store, addition, template) for addition in additions]
+    return dict(zip(found, added, strict=True))
+
+
+def checked_store(store: Store, config: InferenceConfig) -> Store:
+    """The store, if it can keep what the configuration asks for; else it is closed.
+
+    Raises `ConfigError`.
+    """
+    if config.keep_crops and not keeps_crops(store):
+        store.close()
+        raise ConfigError(
+            f"keep_crops: the store {config.store.plugin} cannot keep aligned faces: set keep_crops"
+            " to false, or choose another store, such as pgvector"
+        )
+    return store
+
+
+def keeps_crops(store: Store) -> TypeGuard[CropStore]:
+    """Whether a store takes aligned faces and gives them back."""
+    try:
+        signature(store.enrol).bind("", (), crops=())
+    except TypeError:
+        return False
+    return hasattr(store, "crops")
+
+
+def _addition(
+    identity: str,
+    candidates: Candidates,
+    config: InferenceConfig,
+    metadata: Mapping[str, Any] | None,
+) -> Addition:
     robust = config.template == "robust"
-    return store.enrol(
+    return Addition(
         identity,
         candidates.embeddings,
         keys=[crop.key for crop in candidates.crops],
         metadata=metadata,
         weights=[quality.weight for quality in candidates.qualities] if robust else None,
-        template=robust_template if robust else None,
+        crops=[png(crop.pixels) for crop in candidates.crops] if config.keep_crops else None,
+    )
+
+
+def template_of(config: InferenceConfig) -> Template | None:
+    """What makes the configured templates; None: the store's own, the weighted mean."""
+    return robust_template if config.template == "robust" else None
+
+
+def _enrol(store: Store, addition: Addition, template: Template | None) -> int:
+    # Not crops=None: a store that keeps none need not take the argument.
+    kept = {} if addition.crops is None else {"crops": addition.crops}
+    return store.enrol(
+        addition.identity,
+        addition.embeddings,
+        keys=addition.keys,
+        metadata=addition.metadata,
+        weights=addition.weights,
+        template=template,
+        **kept,
     )
 
 

@@ -22,7 +22,8 @@ from facenet.recognition.assembly import assemble
 from facenet.recognition.bulk import Progress, embed_batches
 from facenet.recognition.clusters import Clusters, cluster
 from facenet.recognition.cropping import Crop
-from facenet.recognition.enrolment import Candidates, add, assess
+from facenet.recognition.enrolment import Candidates, add, assess, checked_store, keeps_crops
+from facenet.recognition.filtering import filter_of
 from facenet.recognition.pipeline import Pipeline
 from facenet.recognition.results import Decision, Enrolment, FaceMatches
 from facenet.recognition.thresholds import NO_THRESHOLD, known_threshold, needed_threshold
@@ -117,10 +118,11 @@ class Recognizer:
 
     @property
     def store(self) -> Store:
-        """The gallery, opened on first use; raises `StoreError` when it cannot be."""
+        """The gallery, opened on first use; raises `StoreError` when it cannot be, `ConfigError`
+        when it cannot keep crops although `keep_crops` is set."""
         with self._lock:
             if self._store is None:
-                self._store = self._open_store()
+                self._store = checked_store(self._open_store(), self.config)
             return self._store
 
     def detect(self, image: ImageSource) -> list[Face]:
@@ -144,9 +146,16 @@ class Recognizer:
         The threshold is the one given, else the configured, else the model's calibrated one.
         Raises `RequestError` when there is none, or one outside -1..1: none is invented.
         """
-        threshold, origin = self.threshold(threshold)
+        self.threshold(threshold)  # before any work, whether there is one
         crops = [self._best_crop(image) for image in (image_a, image_b)]
-        first, second = self.pipeline.embed(crops, normalize=True)
+        return self.verify_crops(*crops, threshold=threshold)
+
+    def verify_crops(
+        self, crop_a: Crop, crop_b: Crop, *, threshold: float | None = None
+    ) -> Decision:
+        """Like `verify`, for two aligned faces."""
+        threshold, origin = self.threshold(threshold)
+        first, second = self.pipeline.embed([crop_a, crop_b], normalize=True)
         similarity = float(np.clip(first @ second, -1, 1))
         calibration = self.model.card.calibration
         known = calibration.probability if calibration else None
@@ -192,20 +201,49 @@ class Recognizer:
         top_k: int = 5,
         min_similarity: float = -1.0,
         threshold: float | None = None,
+        where: Mapping[str, Any] | None = None,
     ) -> list[FaceMatches]:
         """For every face of a photo, the most similar enrolled identities, best first, and who of
         them it is.
 
-        The threshold of that decision is the one given, else the configured, else the calibrated
-        one for a gallery of this size; without any, no one is named. Raises `ImageError` when
-        there is no face in the photo.
+        `where` leaves only identities whose metadata contains it, as in `where={"team": "red"}`:
+        see `Store.search`. The threshold of that decision is the one given, else the configured,
+        else the calibrated one for a gallery of this size, whatever part of it is searched; without
+        any, no one is named. Raises `ImageError` when there is no face in the photo, and
+        `StoreError` for a filter that the store cannot take.
         """
-        if top_k < 1:
-            raise RequestError(f"top_k is {top_k}: must be at least 1")
+        _check_top_k(top_k)
         crops = self.pipeline.crops(image)
         if not crops:
             raise ImageError(f"{name_of(image)}: no face found")
-        return self._search(crops, top_k, min_similarity, threshold)
+        return self.search_crops(
+            crops,
+            top_k=top_k,
+            min_similarity=min_similarity,
+            threshold=threshold,
+            where=where,
+        )
+
+    def search_crops(
+        self,
+        crops: Sequence[Crop],
+        *,
+        top_k: int = 5,
+        min_similarity: float = -1.0,
+        threshold: float | None = None,
+        where: Mapping[str, Any] | None = None,
+    ) -> list[FaceMatches]:
+        """Like `search`, for aligned faces, each with an answer of its own."""
+        _check_top_k(top_k)
+        decisive = self.known_threshold(threshold, gallery=self.store.count)
+        limits = {"top_k": top_k, "min_similarity": min_similarity, **filter_of(self.store, where)}
+        found = self.store.search(self.pipeline.embed(crops), **limits)
+        results = [
+            FaceMatches(crop.face, tuple(matches), *(decisive or (None, NO_THRESHOLD)))
+            for crop, matches in zip(crops, found, strict=True)
+        ]
+        self.registry.notify("after_search", results=results)
+        return results
 
     def identify(self, image: ImageSource, *, threshold: float | None = None) -> FaceMatches:
         """Who the most prominent face of a photo is: its `identity`, or None for someone unknown.
@@ -214,7 +252,7 @@ class Recognizer:
         there is no face.
         """
         self.threshold(threshold)
-        [found] = self._search([self._best_crop(image)], 1, -1.0, threshold)
+        [found] = self.search_crops([self._best_crop(image)], top_k=1, threshold=threshold)
         return found
 
     def embed_each(
@@ -252,8 +290,18 @@ class Recognizer:
         """Group all faces of all photos below a folder; see `facenet.recognition.cluster`."""
         return cluster(self, Path(folder), threshold=threshold, progress=progress)
 
+    def kept_crops(self, identity: str) -> list[bytes]:
+        """The aligned faces that are kept of an identity, as PNG files in order of enrolment.
+
+        [] where there are none: nobody of that name, none kept (see `keep_crops`), or a store that
+        keeps none.
+        """
+        store = self.store
+        crops = store.crops(identity) if keeps_crops(store) else []
+        return [crop for crop in crops if crop is not None]
+
     def forget(self, identity: str) -> Receipt:
-        """Erase all that the store holds on an identity."""
+        """Erase all that the store holds on an identity, kept crops included."""
         receipt = self.store.forget(identity)
         self.registry.notify("after_forget", receipt=receipt)
         return receipt
@@ -295,20 +343,6 @@ class Recognizer:
             logger.warning("%s: %d faces, the most prominent is used", crop.source, crop.faces)
         return crop
 
-    def _search(
-        self, crops: Sequence[Crop], top_k: int, min_similarity: float, threshold: float | None
-    ) -> list[FaceMatches]:
-        decisive = self.known_threshold(threshold, gallery=self.store.count)
-        found = self.store.search(
-            self.pipeline.embed(crops), top_k=top_k, min_similarity=min_similarity
-        )
-        results = [
-            FaceMatches(crop.face, tuple(matches), *(decisive or (None, NO_THRESHOLD)))
-            for crop, matches in zip(crops, found, strict=True)
-        ]
-        self.registry.notify("after_search", results=results)
-        return results
-
     def _add(
         self, identity: str, candidates: Candidates, metadata: Mapping[str, Any] | None
     ) -> Enrolment:
@@ -316,3 +350,8 @@ class Recognizer:
         self.registry.notify("after_enrol", identity=identity, added=added)
         record = self.store.get(identity)
         return Enrolment(identity, added, record.samples if record else 0, candidates.refused)
+
+
+def _check_top_k(top_k: int) -> None:
+    if top_k < 1:
+        raise RequestError(f"top_k is {top_k}: must be at least 1")

@@ -13,7 +13,10 @@ pytest.register_assert_rewrite(
     "facenet.testing.backbones",
     "facenet.testing.detectors",
     "facenet.testing.stores",
+    "facenet.testing.store_bulk",
+    "facenet.testing.store_crops",
     "facenet.testing.store_enrolment",
+    "facenet.testing.store_filters",
     "facenet.testing.store_templates",
 )
 

@@ -11,7 +11,10 @@ import pytest
 
 from facenet.errors import StoreError
 from facenet.testing.galleries import DIM, SPACE, OpenStore, axis, directions, held, names
+from facenet.testing.store_bulk import BulkTests
+from facenet.testing.store_crops import CropTests
 from facenet.testing.store_enrolment import EnrolmentTests
+from facenet.testing.store_filters import FilterTests
 from facenet.testing.store_templates import TemplateTests
 from facenet.types import Store
 
@@ -27,7 +30,7 @@ HOSTILE_NAMES = [
 ]
 
 
-class StoreSuite(EnrolmentTests, TemplateTests):
+class StoreSuite(EnrolmentTests, FilterTests, TemplateTests, CropTests, BulkTests):
     """Override `open_store`; say `persistent = False` when a closed gallery is gone."""
 
     persistent = True

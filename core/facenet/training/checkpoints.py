@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,18 +101,25 @@ def plain_config(config: TrainConfig) -> dict[str, Any]:
 
 def refuse_another_run(config: TrainConfig, state: RunState, path: Path) -> None:
     """Raise `ModelError` when going on with this configuration would be another run."""
-    then, now = dict(_flat(state.config)), dict(_flat(plain_config(config)))
-    changed = [
-        f"{key} was {then.get(key)}, is {now.get(key)}"
-        for key in sorted(then.keys() | now.keys())
-        if then.get(key) != now.get(key)
-        and not any(key == free or key.startswith(f"{free}.") for free in _FREE_TO_CHANGE)
-    ]
-    if changed:
+    if changed := changed_keys(state.config, plain_config(config), free=_FREE_TO_CHANGE):
         raise ModelError(
             f"{path}: cannot go on with another configuration: {'; '.join(changed)}. "
             "Set the former values, or start a new run in another logging.output_dir"
         )
+
+
+def changed_keys(
+    then: Mapping[str, Any], now: Mapping[str, Any], *, free: Iterable[str] = ()
+) -> list[str]:
+    """What differs between two plain configurations, 'optimizer.lr was 0.1, is 0.2', in order of
+    the keys; `free` names keys, or groups of them, that may differ."""
+    before, after = dict(_flat(then)), dict(_flat(now))
+    return [
+        f"{key} was {before.get(key)}, is {after.get(key)}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+        and not any(key == name or key.startswith(f"{name}.") for name in free)
+    ]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

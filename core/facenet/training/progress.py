@@ -1,9 +1,10 @@
-"""One line that says how far a training run is, how fast, and how well it goes."""
+"""How far a training run is, how fast, and how well it goes: as one line, or told to a program."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
@@ -86,3 +87,40 @@ class TrainingProgress(Callback):
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+
+class Watched(NamedTuple):
+    """How far a run is: optimizer steps done and in all, the epoch it is in and how many there
+    are, and the accuracy of the last validation, None before the first."""
+
+    steps: int
+    total_steps: int
+    epoch: int
+    epochs: int
+    accuracy: float | None
+
+
+class Watch(Callback):
+    """Tells a function after every step how far a run is."""
+
+    def __init__(self, tell: Callable[[Watched], None]) -> None:
+        self._tell = tell
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
+        self._tell_of(trainer)
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        self._tell_of(trainer)
+
+    def _tell_of(self, trainer: Trainer) -> None:
+        accuracy = trainer.callback_metrics.get("val_accuracy")
+        epochs = trainer.max_epochs or 1
+        self._tell(
+            Watched(
+                trainer.global_step,
+                int(trainer.estimated_stepping_batches),
+                min(trainer.current_epoch + 1, epochs),
+                epochs,
+                None if accuracy is None else float(accuracy),
+            )
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -56,14 +56,17 @@ def train(
     *,
     folder: IdentityFolder | None = None,
     existing: Existing = "refuse",
+    callbacks: Sequence[lightning.Callback] = (),
 ) -> TrainingResult:
     """Train, keep the best checkpoint, measure it and write its bundle to the output folder.
 
     `folder` saves reading `data.root` again. An unfinished run in the output folder is gone on
     with (`existing="resume"`), begun anew (`"replace"`), or refused with a `DataError`; a finished
-    one is replaced. Raises `DataError`, `ConfigError`, `DeviceError` or `ModelError` before
-    anything is written, `TrainingError` when training cannot go on or no checkpoint came of it,
-    and KeyboardInterrupt on Ctrl-C or SIGTERM, after the run was saved where it stands.
+    one is replaced. `callbacks` are told of the run as Lightning tells its own.
+
+    Raises `DataError`, `ConfigError`, `DeviceError` or `ModelError` before anything is written,
+    `TrainingError` when training cannot go on or no checkpoint came of it, and KeyboardInterrupt
+    on Ctrl-C or SIGTERM, after the run was saved where it stands.
 
     Where several processes train, each returns the result that the first one measured.
     """
@@ -80,7 +83,7 @@ def train(
     with quiet_lightning(), same_algorithms_after():
         trainer = make_trainer(
             config,
-            [best, last_checkpoints(config), interruption],
+            [*callbacks, best, last_checkpoints(config), interruption],
             from_step=state.steps if state else 0,
         )
         data.trainer = trainer

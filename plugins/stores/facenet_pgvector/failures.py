@@ -13,6 +13,11 @@ from psycopg_pool import PoolClosed, PoolTimeout
 from facenet.errors import StoreError
 
 _REFUSAL = re.compile(r".*failed: (?:FATAL: +)?(.+)")
+_ADVICE = {
+    "password authentication failed": "check the store's user and password",
+    "no password supplied": "give the store's password",
+    "does not exist": "create it there, or name another",
+}
 
 
 @contextmanager
@@ -24,7 +29,9 @@ def connecting(server: str) -> Iterator[None]:
         text = str(error)
         reasons = _REFUSAL.findall(text) or text.splitlines() or [type(error).__name__]
         verb = "refuses the connection" if "FATAL" in text else "cannot be reached"
-        raise StoreError(f"{server} {verb}: {reasons[-1].strip()}") from error
+        reason = reasons[-1].strip()
+        advice = [f"; {advice}" for words, advice in _ADVICE.items() if words in reason]
+        raise StoreError(f"{server} {verb}: {reason}{''.join(advice[:1])}") from error
 
 
 @contextmanager
@@ -35,11 +42,25 @@ def working(server: str) -> Iterator[None]:
     except PoolClosed as error:
         raise StoreError("the store is closed") from error
     except PoolTimeout as error:
-        raise StoreError(f"{server} gives no connection: it is down or all are busy") from error
+        raise StoreError(f"{server} gave no connection in time: all are busy") from error
     except UnicodeEncodeError as error:
         raise StoreError("a text holds characters that are not Unicode text") from error
     except psycopg.Error as error:
         raise StoreError(_sentence(error, server)) from error
+
+
+@contextmanager
+def committing(server: str) -> Iterator[None]:
+    """The one moment at which a lost connection leaves open what happened: `StoreError` says so."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if not _is_loss(error):
+            raise
+        raise StoreError(
+            f"{_sentence(error, server)}; whether this change was made is unknown: repeat it, "
+            "which is safe for an enrolment with the same keys and for forgetting"
+        ) from error
 
 
 def _sentence(error: psycopg.Error, server: str) -> str:
@@ -48,7 +69,17 @@ def _sentence(error: psycopg.Error, server: str) -> str:
     if isinstance(error, psycopg.DataError):
         return f"{server} cannot keep a value: {reason}"
     if isinstance(error, errors.InsufficientPrivilege):
-        return f"{server} does not allow this user to do that: {reason}"
-    if error.sqlstate is None or isinstance(error, errors.AdminShutdown | errors.CrashShutdown):
+        return f"{server} does not allow this user to do that: {reason}; ask for that right there"
+    if isinstance(error, errors.ReadOnlySqlTransaction):
+        return f"{server} may only be read: {reason}; name a server and a user that may write"
+    if isinstance(error, errors.DiskFull):
+        return f"the disk of {server} is full: {reason}"
+    if _is_loss(error):
         return f"the connection to {server} was lost: {reason}"
     return f"{server} failed: {reason}"
+
+
+def _is_loss(error: psycopg.Error) -> bool:
+    """Whether nothing more will be heard of what was asked last."""
+    ended = error.diag.severity_nonlocalized in ("FATAL", "PANIC")
+    return ended or error.sqlstate is None or isinstance(error, errors.CrashShutdown)

@@ -13,8 +13,8 @@ RETURNING id
 """
 HELD_KEYS = "SELECT key_digest FROM {embeddings} WHERE identity_id = %s AND key_digest = ANY(%s)"
 ADD_SAMPLE = """
-INSERT INTO {embeddings} (identity_id, embedding, weight, key, key_digest)
-VALUES (%s, %s, %s, %s, %s)
+INSERT INTO {embeddings} (identity_id, embedding, weight, crop, key, key_digest)
+VALUES (%s, %s, %s, %s, %s, %s)
 """
 SETTLE = """
 UPDATE {identities} SET
@@ -24,18 +24,102 @@ UPDATE {identities} SET
 WHERE id = %(row)s
 RETURNING vector_norm(vector_sum)
 """
+# The same for many. `WHERE false` locks a row that is there and writes nothing to it.
+LOCK_ALL = """
+INSERT INTO {identities} AS held (name, name_digest, samples, vector_sum, centroid, metadata)
+SELECT given.name, given.digest, 0, %(zero)s, %(zero)s, '{{}}'
+FROM unnest(%(names)s::text[], %(digests)s::bytea[]) WITH ORDINALITY AS given(name, digest, place)
+ORDER BY place
+ON CONFLICT (name_digest) DO UPDATE SET name = held.name WHERE false
+"""
+LOCKED = "SELECT name_digest, id, samples FROM {identities} WHERE name_digest = ANY(%(digests)s)"
+ALL_HELD_KEYS = """
+SELECT identity_id, key_digest FROM {embeddings}
+JOIN unnest(%s::bigint[], %s::bytea[]) AS given(row, key)
+ON identity_id = given.row AND key_digest = given.key
+"""
+ADD_SAMPLES = """
+COPY {embeddings} (identity_id, embedding, weight, crop, key, key_digest) FROM STDIN (FORMAT binary)
+"""
+DROP = "DELETE FROM {identities} WHERE id = ANY(%s)"
+SETTLE_ALL = """
+UPDATE {identities} AS held SET
+    vector_sum = held.vector_sum + given.total,
+    samples = held.samples + given.samples,
+    centroid = coalesce(given.template, l2_normalize(held.vector_sum + given.total)),
+    metadata = held.metadata || given.metadata
+FROM unnest(
+    %(rows)s::bigint[], %(samples)s::bigint[], %(sums)b::vector[], %(templates)b::vector[],
+    %(metadata)s::jsonb[]
+) AS given(row, samples, total, template, metadata)
+WHERE held.id = given.row
+RETURNING held.id, vector_norm(held.vector_sum)
+"""
+SAMPLES_OF = """
+SELECT identity_id, embedding, weight FROM {embeddings}
+WHERE identity_id = ANY(%s) ORDER BY identity_id, id
+"""
+HOLDS = """
+SELECT key_digest IS NOT NULL
+FROM unnest(%s::bytea[], %s::bytea[]) WITH ORDINALITY AS given(digest, key, place)
+LEFT JOIN {identities} AS held ON held.name_digest = given.digest
+LEFT JOIN {embeddings} ON identity_id = held.id AND key_digest = given.key
+ORDER BY place
+"""
 SAMPLES = """
 SELECT embedding, weight FROM {embeddings}
 WHERE identity_id = (SELECT id FROM {identities} WHERE name_digest = %s) ORDER BY id
 """
+CROPS = """
+SELECT crop FROM {embeddings}
+WHERE identity_id = (SELECT id FROM {identities} WHERE name_digest = %s) ORDER BY id
+"""
 NEAREST = """
 SELECT name, 1 - distance, samples, metadata FROM (
-    SELECT name, samples, metadata, centroid <=> %s AS distance
-    FROM {identities} ORDER BY distance, name COLLATE "C" LIMIT %s
+    SELECT name, samples, metadata, centroid <=> %(probe)s AS distance
+    FROM {identities} ORDER BY distance, name COLLATE "C" LIMIT %(count)s
 ) AS nearest
-WHERE 1 - distance >= %s ORDER BY distance, name COLLATE "C"
+WHERE 1 - distance >= %(least)s ORDER BY distance, name COLLATE "C"
+"""
+NEAREST_AMONG = NEAREST.replace(
+    "FROM {identities}", "FROM {identities} WHERE metadata @> %(where)s"
+)
+# By the index, which may be of rounded numbers, more than are asked for; of these the best.
+NEAREST_INDEXED = """
+SELECT name, 1 - distance, samples, metadata FROM (
+    SELECT name, samples, metadata, centroid <=> %(probe)s AS distance FROM (
+        SELECT name, samples, metadata, centroid FROM {identities}
+        ORDER BY {indexed} <=> %(probe)s::vector::{kind} LIMIT %(fetched)s
+    ) AS near
+    ORDER BY distance, name COLLATE "C" LIMIT %(count)s
+) AS nearest
+WHERE 1 - distance >= %(least)s ORDER BY distance, name COLLATE "C"
+"""
+HAS_INDEX = """
+SELECT
+    EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('{hnsw}') AND indisvalid),
+    (SELECT count(*) FROM (SELECT FROM {identities} LIMIT %(few)s) AS first) = %(few)s
+"""
+LOCK_INDEX = "SELECT pg_try_advisory_lock(hashtext('facenet index'), hashtext('{hnsw}'))"
+# One that was left half made is of no use.
+DROP_INDEX = "DROP INDEX CONCURRENTLY IF EXISTS {hnsw}"
+MAKE_INDEX = """
+CREATE INDEX CONCURRENTLY {hnsw} ON {identities} USING hnsw ({indexed} {kind}_cosine_ops)
 """
 GET = "SELECT name, samples, centroid, metadata FROM {identities} WHERE name_digest = %s"
 ALL = 'SELECT name, samples, centroid, metadata FROM {identities} ORDER BY name COLLATE "C"'
 FORGET = "DELETE FROM {identities} WHERE name_digest = %s RETURNING samples"
 STATS = "SELECT count(*), coalesce(sum(samples), 0)::bigint FROM {identities}"
+COUNT = "SELECT count(*) FROM {identities}"
+TEMPLATES = "SELECT id, centroid, name, samples, metadata::text FROM {identities}"
+# What a search asks before it trusts the templates in memory: what was changed by transactions that
+# may not have been seen at the former time. After a restart, and when the table was made anew or
+# emptied, all is void.
+OLDEST_UNSEEN = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
+CHANGES = """
+SELECT
+    pg_postmaster_start_time() || ' ' || pg_relation_filenode('{identities}'),
+    pg_snapshot_xmin(pg_current_snapshot())::text,
+    ARRAY(SELECT id || ' ' || changed FROM {identities} WHERE changed >= %(since)s::xid8),
+    ARRAY(SELECT identity_id FROM {forgotten} WHERE changed >= %(since)s::xid8)
+"""

@@ -9,13 +9,14 @@ from psycopg import Connection, errors, sql
 
 from facenet.errors import StoreError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 4
 OLDEST_PGVECTOR = (0, 8)
 SETUP_LOCK = 0x666163656E6574
 """Key of the advisory lock that is held while a gallery is created; 'facenet' in ASCII."""
 
 # Uniqueness is by SHA-256, because a B-tree cannot hold a text of 10,000 characters. The centroid
-# stays inside its row (STORAGE MAIN): exact search was five times faster than through TOAST.
+# stays inside its row (STORAGE MAIN): exact search was five times faster than through TOAST. A crop
+# lies outside of its row, where nothing else passes it, and as it is: PNG files do not compress.
 _CREATE = """
 CREATE TABLE {identities} (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -35,8 +36,10 @@ CREATE TABLE {embeddings} (
     key_digest bytea,
     created_at timestamptz NOT NULL DEFAULT now(),
     weight real NOT NULL DEFAULT 1,
+    crop bytea,
     UNIQUE (identity_id, key_digest)
 );
+ALTER TABLE {embeddings} ALTER COLUMN crop SET STORAGE EXTERNAL;
 CREATE TABLE {meta} (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     schema_version integer NOT NULL,
@@ -45,21 +48,61 @@ CREATE TABLE {meta} (
     space text NOT NULL
 );
 """
+# What tells an index elsewhere what is new: each identity has the transaction that changed it last,
+# and the numbers of those that were forgotten stay. Triggers see to it, whoever makes the change.
+_JOURNAL = """
+ALTER TABLE {identities} ADD COLUMN changed xid8 NOT NULL DEFAULT pg_current_xact_id();
+CREATE INDEX ON {identities} (changed);
+CREATE INDEX ON {identities} USING gin (metadata jsonb_path_ops);
+CREATE TABLE {forgotten} (identity_id bigint NOT NULL, changed xid8 NOT NULL);
+CREATE INDEX ON {forgotten} (changed);
+"""
+_TRIGGERS = {
+    "note_change": """
+CREATE OR REPLACE FUNCTION {note_change}() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN NEW.changed := pg_current_xact_id(); RETURN NEW; END $$;
+CREATE OR REPLACE TRIGGER note_change BEFORE INSERT OR UPDATE ON {identities}
+    FOR EACH ROW EXECUTE FUNCTION {note_change}();
+""",
+    "note_end": """
+CREATE OR REPLACE FUNCTION {note_end}() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('INSERT INTO %I.{forgotten} VALUES ($1, pg_current_xact_id())', TG_TABLE_SCHEMA)
+    USING OLD.id;
+    RETURN OLD;
+END $$;
+CREATE OR REPLACE TRIGGER note_end AFTER DELETE ON {identities}
+    FOR EACH ROW EXECUTE FUNCTION {note_end}();
+""",
+}
+_THEIR_TRIGGERS = """
+SELECT tgname FROM pg_trigger WHERE tgrelid = '{identities}'::regclass
+"""
+# A dump that was restored in another server may hold transactions that are yet to come there.
+_CHANGED_IN_FUTURE = """
+SELECT id FROM {identities} WHERE changed >= pg_snapshot_xmax(pg_current_snapshot())
+"""
 
-# From a version to the next. An older facenet that is still running then fails, since it gives no
-# centroid, and leaves none that is out of date.
+# From a version to the next. A facenet for version 1 that is still running then fails, since it
+# gives no centroid, and leaves none that is out of date; one for version 2 enrols without crops;
+# what one for version 3 changes is noted too.
 _UPGRADES = {
     1: """
 ALTER TABLE {identities} ALTER COLUMN centroid DROP EXPRESSION;
 ALTER TABLE {identities} ALTER COLUMN centroid SET NOT NULL;
 ALTER TABLE {embeddings} ADD COLUMN weight real NOT NULL DEFAULT 1;
-"""
+""",
+    2: """
+ALTER TABLE {embeddings} ADD COLUMN crop bytea;
+ALTER TABLE {embeddings} ALTER COLUMN crop SET STORAGE EXTERNAL;
+""",
+    3: _JOURNAL,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The names of a gallery's three tables."""
+    """The names of a gallery's tables."""
 
     embeddings: str
     identities: str
@@ -68,13 +111,18 @@ class Tables:
     def meta(self) -> str:
         return f"{self.embeddings}_meta"
 
+    @property
+    def names(self) -> dict[str, str]:
+        """The name of each table; those that refer to others come first."""
+        forgotten = f"{self.embeddings}_forgotten"
+        tables = {part: getattr(self, part) for part in ("embeddings", "identities", "meta")}
+        return tables | {"forgotten": forgotten}
+
     def compose(self, statement: str, **parts: sql.Composable) -> sql.Composed:
-        """SQL in which {identities}, {embeddings} and {meta} stand for the quoted names."""
-        names = {
-            name: sql.Identifier(getattr(self, name))
-            for name in ("embeddings", "identities", "meta")
-        }
-        return sql.SQL(statement).format(**names, **parts)
+        """SQL in which {identities}, {embeddings} and so on stand for the quoted names."""
+        names = self.names | {name: f"{self.embeddings}_{name}" for name in (*_TRIGGERS, "hnsw")}
+        quoted = {part: sql.Identifier(name) for part, name in names.items()}
+        return sql.SQL(statement).format(**quoted, **parts)
 
 
 def open_gallery(connection: Connection[Any], tables: Tables, dim: int, space: str) -> str:
@@ -85,22 +133,41 @@ def open_gallery(connection: Connection[Any], tables: Tables, dim: int, space: s
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [SETUP_LOCK])
-        extension = _ensure_extension(connection)
-        if _exists(connection, tables.meta):
+        extension = ensure_extension(connection)
+        if exists(connection, tables.meta):
             version = _check_binding(connection, tables, dim, space)
             _upgrade(connection, tables, version)
         else:
-            _create(connection, tables, dim, space)
+            create(connection, tables, dim, space)
+        _watch(connection, tables)
     return extension
 
 
-def _ensure_extension(connection: Connection[Any]) -> str:
+def _watch(connection: Connection[Any], tables: Tables) -> None:
+    """Let the triggers be there, which a dump of the tables alone does not hold, and all changes in
+    the past."""
+    found = {name for (name,) in connection.execute(tables.compose(_THEIR_TRIGGERS))}
+    for name in _TRIGGERS.keys() - found:
+        connection.execute(tables.compose(_TRIGGERS[name]))
+    future = [row for (row,) in connection.execute(tables.compose(_CHANGED_IN_FUTURE))]
+    if future:
+        touch = "UPDATE {identities} SET changed = DEFAULT WHERE id = ANY(%s)"
+        connection.execute(tables.compose(touch), [future])
+
+
+def ensure_extension(connection: Connection[Any]) -> str:
+    """Enable pgvector in the database, where it is not; returns its version.
+
+    Raises `StoreError` where the server has none, or one that is too old.
+    """
     version = _extension_version(connection)
     if version is None:
         try:
             connection.execute("CREATE EXTENSION vector")
         except (errors.FeatureNotSupported, errors.UndefinedFile) as error:
-            raise StoreError("the PostgreSQL server has no pgvector: install 0.8 there") from error
+            raise StoreError(
+                "the PostgreSQL server has no pgvector: install 0.8 or newer there"
+            ) from error
         except errors.InsufficientPrivilege as error:
             raise StoreError(
                 "this user may not enable pgvector: let an administrator run "
@@ -108,7 +175,10 @@ def _ensure_extension(connection: Connection[Any]) -> str:
             ) from error
         version = _extension_version(connection) or "0"
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_PGVECTOR:
-        raise StoreError(f"the server has pgvector {version}, but 0.8 or newer is needed")
+        raise StoreError(
+            f"the database has pgvector {version}, but 0.8 or newer is needed: install it on the "
+            "server and run 'ALTER EXTENSION vector UPDATE' in the database"
+        )
     return version
 
 
@@ -117,15 +187,15 @@ def _extension_version(connection: Connection[Any]) -> str | None:
     return found[0] if (found := row.fetchone()) else None
 
 
-def _exists(connection: Connection[Any], table: str) -> bool:
+def exists(connection: Connection[Any], table: str) -> bool:
     quoted = sql.Identifier(table).as_string(connection)
     row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [quoted]).fetchone()
     return bool(row and row[0])
 
 
-def _create(connection: Connection[Any], tables: Tables, dim: int, space: str) -> None:
+def create(connection: Connection[Any], tables: Tables, dim: int, space: str) -> None:
     try:
-        connection.execute(tables.compose(_CREATE, dim=sql.Literal(dim)))
+        connection.execute(tables.compose(_CREATE + _JOURNAL, dim=sql.Literal(dim)))
     except errors.DuplicateTable as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"cannot create the gallery {tables.embeddings!r}: {reason}") from error
@@ -157,7 +227,7 @@ def _check_binding(connection: Connection[Any], tables: Tables, dim: int, space:
     if (its_dim, its_space) != (dim, space):
         raise StoreError(
             f"{gallery} is bound to embedding space {its_space!r} of dimension {its_dim}; "
-            f"the model gives {space!r} of dimension {dim}"
+            f"the model gives {space!r} of dimension {dim}: use that model, or another table"
         )
     return int(version)
 

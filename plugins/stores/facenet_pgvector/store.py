@@ -2,93 +2,61 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
-import psycopg
-from pgvector import Vector as SqlVector
 from pgvector.psycopg import register_vector
-from psycopg import Connection
-from psycopg.rows import TupleRow
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from facenet.errors import StoreError
 from facenet.gallery import (
+    checked_addition,
+    checked_additions,
     checked_embeddings,
-    checked_identity,
-    checked_keys,
-    checked_metadata,
-    checked_weights,
+    checked_filter,
 )
-from facenet.types import IdentityRecord, Match, Receipt, Samples, StoreStats
-from facenet_pgvector import Options, enrolment, queries, rows
-from facenet_pgvector.failures import connecting, working
+from facenet.types import Addition, Finding, IdentityRecord, Match, Receipt, Samples, StoreStats
+from facenet_pgvector import Options, bulk, checking, connections, enrolment, queries, rows
+from facenet_pgvector.failures import committing, connecting, working
+from facenet_pgvector.replica import Replica
 from facenet_pgvector.schema import Tables, open_gallery
+from facenet_pgvector.server_search import ServerSearch
+from facenet_pgvector.servers import reach, tables_of
 
 if TYPE_CHECKING:
     from facenet.types import Template, Vector
 
-# What the pool would log comes out as a StoreError; a user should not read it twice.
-logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-
-WAIT_SECONDS = 5
-MAX_CONNECTIONS = 8
 ROWS_AT_ONCE = 1000
 
 
 def open_store(options: Options, embedding_dim: int, space: str) -> PgVectorStore:
     """Reach or start the server and open the gallery in it; raises `StoreError`."""
     with ExitStack() as resources:
-        if options.data_dir is not None:
-            from facenet_pgvector.embedded import EmbeddedServer
-
-            embedded = resources.enter_context(EmbeddedServer(options.data_dir))
-            server, parameters = str(embedded), embedded.parameters
-        else:
-            server, parameters = f"PostgreSQL at {options.host}:{options.port}", _remote(options)
-        parameters |= {"connect_timeout": WAIT_SECONDS, "client_encoding": "UTF8"}
-        identities = options.identity_table or f"{options.table}_identities"
-        tables = Tables(options.table, identities)
+        server, parameters = reach(options, resources)
+        tables = tables_of(options)
         with connecting(server):
-            connection = psycopg.connect(**parameters, autocommit=True)
+            connection = connections.connect(parameters)
         with connection, working(server):
             extension = open_gallery(connection, tables, embedding_dim, space)
             register_vector(connection)
             version = (connection.info.parameter_status("server_version") or "?").split()[0]
         place = options.host or "embedded"
         backend = f"pgvector ({place}, PostgreSQL {version}, pgvector {extension})"
-        pool = resources.enter_context(_pool(parameters))
+        pool = resources.enter_context(connections.pool_of(parameters))
         binding = StoreStats(backend, 0, 0, embedding_dim, space)
-        return PgVectorStore(pool, tables, server, binding, resources.pop_all())
 
+        def connect() -> connections.PatientConnection:
+            with connecting(server):
+                return connections.connect(parameters)
 
-def _remote(options: Options) -> dict[str, Any]:
-    return {
-        "host": options.host,
-        "port": options.port,
-        "dbname": options.name,
-        "user": options.user,
-        "password": options.password.get_secret_value() if options.password else None,
-        "sslmode": options.sslmode,
-        "application_name": "facenet",
-    }
-
-
-def _pool(parameters: dict[str, Any]) -> ConnectionPool[Connection[TupleRow]]:
-    return ConnectionPool(
-        kwargs=parameters,
-        min_size=1,
-        max_size=MAX_CONNECTIONS,
-        timeout=WAIT_SECONDS,
-        reconnect_timeout=WAIT_SECONDS,
-        configure=register_vector,
-        check=ConnectionPool.check_connection,
-        open=True,
-    )
+        replica = Replica(connect, tables, embedding_dim, options.index_memory * 2**20)
+        resources.callback(replica.close)
+        search = ServerSearch(connect, tables, embedding_dim)
+        resources.callback(search.close)
+        return PgVectorStore(pool, tables, server, binding, replica, search, resources.pop_all())
 
 
 class PgVectorStore:
@@ -96,10 +64,12 @@ class PgVectorStore:
 
     def __init__(
         self,
-        pool: ConnectionPool[Connection[TupleRow]],
+        pool: ConnectionPool[connections.PatientConnection],
         tables: Tables,
         server: str,
         binding: StoreStats,
+        replica: Replica,
+        search: ServerSearch,
         resources: ExitStack,
     ) -> None:
         self._pool = pool
@@ -107,6 +77,8 @@ class PgVectorStore:
         self._sql = tables.compose
         self._server = server
         self._binding = binding
+        self._replica = replica
+        self._search = search
         self._resources = resources
 
     def enrol(
@@ -118,39 +90,51 @@ class PgVectorStore:
         metadata: Mapping[str, Any] | None = None,
         weights: Sequence[float] | None = None,
         template: Template | None = None,
+        crops: Sequence[bytes | None] | None = None,
     ) -> int:
-        checked_identity(identity)
-        vectors = checked_embeddings(embeddings, self._binding.embedding_dim)
-        checked_keys(keys, len(vectors))
-        given = Samples(vectors, checked_weights(weights, len(vectors)))
-        extra = checked_metadata(metadata)
+        given = Addition(identity, embeddings, keys, metadata, weights, crops)
+        checked = checked_addition(given, self._binding.embedding_dim)
+        with self._change() as connection:
+            return enrolment.enrol(connection, self._tables, checked, template)
+
+    def enrol_many(
+        self, additions: Sequence[Addition], *, template: Template | None = None
+    ) -> list[int]:
+        checked = checked_additions(additions, self._binding.embedding_dim)
+        with self._change() as connection:
+            return bulk.enrol_many(connection, self._tables, checked, template)
+
+    def holds(self, keys: Sequence[tuple[str, str]]) -> list[bool]:
+        digests = [[rows.digest(text) for text in column] for column in zip(*keys, strict=True)]
         with self._transaction() as connection:
-            return enrolment.enrol(
-                connection,
-                self._tables,
-                identity,
-                given,
-                keys=keys,
-                metadata=extra,
-                template=template,
-            )
+            query = self._sql(queries.HOLDS)
+            held = connection.execute(query, digests or [[], []], prepare=False).fetchall()
+        return [holds for (holds,) in held]
 
     def search(
-        self, probes: Vector, *, top_k: int = 5, min_similarity: float = -1.0
+        self,
+        probes: Vector,
+        *,
+        top_k: int = 5,
+        min_similarity: float = -1.0,
+        where: Mapping[str, Any] | None = None,
     ) -> list[list[Match]]:
         vectors = checked_embeddings(probes, self._binding.embedding_dim)
+        wanted = checked_filter(where)
         if top_k < 1:
             raise StoreError(f"top_k must be at least 1, got {top_k}")
+        limits = top_k, min_similarity
+        if wanted:
+            with self._transaction() as connection:
+                return self._search.exact(connection, vectors, *limits, where=wanted)
+        with working(self._server):
+            found = self._replica.search(vectors, *limits)
+        if found is not None:
+            return found
         with self._transaction() as connection:
-            cursors = [
-                connection.execute(
-                    self._sql(queries.NEAREST),
-                    [SqlVector(vector), top_k, min_similarity],
-                    binary=True,
-                )
-                for vector in vectors
-            ]
-            return [[Match(*row) for row in cursor.fetchall()] for cursor in cursors]
+            if self._replica.outgrown:
+                return self._search.indexed(connection, vectors, *limits)
+            return self._search.exact(connection, vectors, *limits)
 
     def get(self, identity: str) -> IdentityRecord | None:
         with self._transaction() as connection:
@@ -162,8 +146,15 @@ class PgVectorStore:
 
     def samples(self, identity: str) -> Samples:
         with self._transaction() as connection:
-            dim = self._binding.embedding_dim
-            return enrolment.read_samples(connection, self._tables, identity, dim)
+            query = self._sql(queries.SAMPLES)
+            found = connection.execute(query, [rows.digest(identity)], binary=True).fetchall()
+        return rows.samples(found, self._binding.embedding_dim)
+
+    def crops(self, identity: str) -> list[bytes | None]:
+        with self._transaction() as connection:
+            query = self._sql(queries.CROPS)
+            cursor = connection.execute(query, [rows.digest(identity)], binary=True)
+            return [crop for (crop,) in cursor]
 
     def identities(self) -> Iterator[IdentityRecord]:
         with self._transaction() as connection, connection.cursor("identities") as cursor:
@@ -172,7 +163,7 @@ class PgVectorStore:
             yield from map(rows.record, cursor)
 
     def forget(self, identity: str) -> Receipt:
-        with self._transaction() as connection:
+        with self._change() as connection:
             row = connection.execute(self._sql(queries.FORGET), [rows.digest(identity)]).fetchone()
         return Receipt(identity, row[0] if row else 0, datetime.now(UTC))
 
@@ -184,6 +175,15 @@ class PgVectorStore:
             identities, samples = rows.only(connection.execute(self._sql(queries.STATS)).fetchone())
         return replace(self._binding, identities=identities, samples=samples)
 
+    def check(self, *, repair: bool = False) -> Iterator[Finding]:
+        dim = self._binding.embedding_dim
+        return checking.check(self._change, self._tables, dim, repair=repair)
+
+    def wait_for_index(self) -> None:
+        """Until the gallery is in memory with its index; searches are right before, and slower."""
+        with working(self._server):
+            self._replica.settle()
+
     def close(self) -> None:
         self._resources.close()
 
@@ -194,6 +194,20 @@ class PgVectorStore:
         self.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection[TupleRow]]:
-        with working(self._server), self._pool.connection() as connection:
+    def _transaction(self) -> Iterator[connections.PatientConnection]:
+        with working(self._server):
+            try:
+                with self._pool.connection() as connection:
+                    yield connection
+            except PoolTimeout:
+                with connecting(self._server):
+                    connections.probe(self._pool)
+                raise  # The server lets others in.
+
+    @contextmanager
+    def _change(self) -> Iterator[connections.PatientConnection]:
+        """A transaction that writes."""
+        with self._transaction() as connection:
             yield connection
+            with committing(self._server):
+                connection.commit()
