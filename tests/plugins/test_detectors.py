@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 from facenet.imaging.faces import to_faces
 from facenet.plugins import Registry
@@ -143,7 +144,8 @@ def test_yolo_and_yunet_mean_the_same_landmarks(
             assert face.landmarks is not None
             assert other.landmarks is not None
             apart = np.linalg.norm(face.landmarks[:, None] - other.landmarks[None], axis=2)
-            assert apart.argmin(axis=1).tolist() == [0, 1, 2, 3, 4]
+            # The pairing that fits best: on a face 34 pixels wide a nose may be nearer a mouth.
+            assert linear_sum_assignment(apart)[1].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_the_right_eye_comes_first(detector: Detector, photo_of_one: Image) -> None:
