@@ -120,6 +120,10 @@ CHANGES = """
 SELECT
     pg_postmaster_start_time() || ' ' || pg_relation_filenode('{identities}'),
     pg_snapshot_xmin(pg_current_snapshot())::text,
-    ARRAY(SELECT id || ' ' || changed FROM {identities} WHERE changed >= %(since)s::xid8),
-    ARRAY(SELECT identity_id FROM {forgotten} WHERE changed >= %(since)s::xid8)
+    array_to_string(
+        ARRAY(SELECT id || ' ' || changed FROM {identities} WHERE changed >= $1::text::xid8), ','
+    ),
+    array_to_string(
+        ARRAY(SELECT identity_id FROM {forgotten} WHERE changed >= $1::text::xid8), ','
+    )
 """

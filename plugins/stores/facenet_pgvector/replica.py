@@ -1,8 +1,10 @@
 """The templates of a gallery in this process's memory, for search; brought up to date by each call.
 
-A search first asks the server, in one statement, what has changed since the former one: which
-identities were changed, and which forgotten, by transactions that the former statement may not have
-seen. So whatever was committed before a search began, by whatever process, is seen by it.
+A search asks the server, in one statement, what has changed since a former one: which identities
+were changed, and which forgotten, by transactions that the former statement may not have seen.
+While the server answers, the templates are searched as they are, and what was found stands unless
+something has changed. So whatever was committed before a search began, by whatever process, is seen
+by it.
 """
 
 from __future__ import annotations
@@ -10,20 +12,23 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import contextmanager
+from queue import LifoQueue
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pgvector.psycopg import register_vector
-from psycopg import Connection, IsolationLevel, OperationalError
+from psycopg import Connection, IsolationLevel
 from psycopg.rows import TupleRow
 
 from facenet.errors import StoreError
 from facenet.types import Match
 from facenet_pgvector import queries, rows
-from facenet_pgvector.connections import WAIT_SECONDS, PatientConnection
+from facenet_pgvector.connections import PatientConnection
 from facenet_pgvector.nearest import NearestIndex, size_in_bytes
+from facenet_pgvector.question import Asker, Changes, Question
 
 if TYPE_CHECKING:
     from facenet.types import Vector
@@ -34,6 +39,8 @@ LOAD_SECONDS = 1.0
 MANY_CHANGES = 20_000
 """With more the gallery is read anew."""
 ROWS_AT_ONCE = 1000
+ASKERS = 4
+"""So many threads search at a time, each with a connection of its own."""
 
 
 class _Entry(NamedTuple):
@@ -42,18 +49,11 @@ class _Entry(NamedTuple):
     metadata: str
 
 
-class _State(NamedTuple):
-    """What the server said: transactions from `since` on may have been unseen, except for what is
-    `seen`; in another `epoch` all that was read is void."""
-
-    epoch: str
-    since: str
-    seen: frozenset[str]
-
-
 class _Read(NamedTuple):
+    """The templates, up to date with the `latest` changes."""
+
     templates: NearestIndex[_Entry]
-    state: _State
+    latest: Changes
 
 
 class Replica:
@@ -65,12 +65,14 @@ class Replica:
         self, connect: Callable[[], PatientConnection], tables: Tables, dim: int, memory: int
     ) -> None:
         self._connect = connect
+        self._tables = tables
         self._sql = tables.compose
-        self._changes = tables.compose(queries.CHANGES).as_string()
         self._dim = dim
         self._memory = memory
-        self._lock = threading.Lock()
-        self._connection: PatientConnection | None = None
+        self._askers: LifoQueue[Asker] = LifoQueue()
+        for _ in range(ASKERS):
+            self._askers.put(Asker(connect, tables))
+        self._lock = threading.Lock()  # of what follows
         self._read: _Read | None = None
         self._reading: Future[_Read | None] | None = None
         self._waited_for = 0.0
@@ -84,55 +86,65 @@ class Replica:
     def search(self, probes: Vector, top_k: int, min_similarity: float) -> list[list[Match]] | None:
         """As `Store.search`, for checked probes; None: the server must answer, because the gallery
         is still being read, or has outgrown the memory."""
-        index = self._updated()
-        if index is None:
-            return None
-        return [_matches(answer, top_k, min_similarity) for answer in index.search(probes, top_k)]
+        while (read := self._ready()) is not None:
+            with self._asker() as asker:
+                asker.ask(read.latest.since)
+                found = read.templates.search(probes, top_k)
+                changes = asker.answer()
+                if changes != read.latest:
+                    index = self._updated(read, changes, asker.connection)
+                    if index is None:
+                        continue
+                    if changes.tell_more_than(read.latest):
+                        found = index.search(probes, top_k)
+            return [_matches(answer, top_k, min_similarity) for answer in found]
+        return None
 
     def settle(self) -> None:
         """Wait until the gallery is read and its index built."""
         while True:
             with self._lock:
-                read, reading = self._read, self._reading
+                reading = self._reading
             if reading is not None:
-                reading.exception()
+                reading.result()
                 self._adopt(reading)
-            elif read is not None:
+            read = self._ready()
+            if read is not None:
                 return read.templates.wait()
-            elif self._updated() is None and self.outgrown:
+            if self.outgrown:
                 return None
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
             reading = self._reading
-            if self._connection is not None:
-                self._connection.close()
             if self._read is not None:
                 self._read.templates.close()
+        askers = [self._askers.get() for _ in range(ASKERS)]  # when their searches have ended
+        for asker in askers:
+            asker.close()
+            self._askers.put(asker)
         if reading is not None:
             reading.exception()
 
-    def _updated(self) -> NearestIndex[_Entry] | None:
-        """The index with all that was committed before this call."""
+    def _ready(self) -> _Read | None:
+        """What was read at some time; None when the server must answer."""
         while True:
             with self._lock:
                 if self._closed:
                     raise StoreError("the store is closed")
-                if self.outgrown or self._is_current():
-                    return None if self._read is None else self._read.templates
+                if self.outgrown or self._read is not None:
+                    return self._read
                 if self._reading is None:
                     self._reading = self._start_reading()
                     self._waited_for = time.monotonic() + LOAD_SECONDS
                 reading = self._reading
             try:
-                read = reading.result(max(0, self._waited_for - time.monotonic()))
+                reading.result(max(0, self._waited_for - time.monotonic()))
             except TimeoutError:
                 return None
             finally:
                 self._adopt(reading)
-            if read is None:
-                return None
 
     def _adopt(self, reading: Future[_Read | None]) -> None:
         """Take over what was read, once."""
@@ -142,53 +154,53 @@ class Replica:
                 if not self._closed and reading.exception() is None:
                     self._read = reading.result()
 
-    def _is_current(self) -> bool:
-        """Bring what was read up to date; False when all has to be read."""
-        if self._read is None:
-            return False
-        answer = self._ask(self._read.state.since)
-        index, former = self._read
-        state, changed, forgotten = answer
-        changed = [row for row in changed if row not in former.seen]
-        if state.epoch != former.epoch or len(changed) > MANY_CHANGES:
-            index.close()
-            self._read = None
-            return False
-        if changed:
-            self._fetch(index, [int(row.split()[0]) for row in changed])
-        if forgotten:
-            index.drop(forgotten)
-        self._read = _Read(index, state)
-        if size_in_bytes(len(index), self._dim) > self._memory:
-            self._give_up()
-        return True
+    @contextmanager
+    def _asker(self) -> Iterator[Asker]:
+        """One that nobody else has; the one that asked last, if it is free."""
+        asker = self._askers.get()
+        try:
+            yield asker
+        except BaseException:
+            asker.hang_up()  # A question may be without its answer.
+            raise
+        finally:
+            self._askers.put(asker)
+
+    def _updated(
+        self, read: _Read, changes: Changes, connection: PatientConnection
+    ) -> NearestIndex[_Entry] | None:
+        """The index with these changes, which were asked for after `read`; None when it has to be
+        read anew, or takes more memory than it may."""
+        with self._lock:
+            if self._read is None:
+                return None
+            index, latest = self._read
+            changed = changes.changed - latest.changed
+            if changes.epoch != latest.epoch or len(changed) > MANY_CHANGES:
+                index.close()
+                self._read = None
+                return None
+            if changed:
+                self._fetch(index, [int(each.split()[0]) for each in changed], connection)
+            if changes.forgotten:
+                index.drop(int(each) for each in changes.forgotten - latest.forgotten)
+            if self._read is read:  # and no other thread was quicker
+                self._read = _Read(index, changes)
+            if size_in_bytes(len(index), self._dim) > self._memory:
+                self._give_up()
+                return None
+            return index
 
     def _give_up(self) -> None:
         if self._read is not None:
             self._read.templates.close()
         self._read, self._memory = None, 0
 
-    def _ask(self, since: str) -> tuple[_State, list[str], list[int]]:
-        """What has changed; by a new connection where the former one was lost, as by a restart."""
-        if self._connection is not None:
-            try:
-                return _asked(self._connection, self._changes, since)
-            except OperationalError:
-                if not self._connection.closed:
-                    raise
-        self._connection = self._connect()
-        self._connection.patience = WAIT_SECONDS
-        # There are no statistics of the newest rows, and the plan stays the same.
-        self._connection.execute(
-            "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan"
-        )
-        register_vector(self._connection)
-        return _asked(self._connection, self._changes, since)
-
-    def _fetch(self, index: NearestIndex[_Entry], numbers: list[int]) -> None:
-        assert self._connection is not None
+    def _fetch(
+        self, index: NearestIndex[_Entry], numbers: list[int], connection: PatientConnection
+    ) -> None:
         query = self._sql(queries.TEMPLATES + " WHERE id = ANY(%s)")
-        found = self._connection.execute(query, [numbers], binary=True).fetchall()
+        found = connection.execute(query, [numbers], binary=True).fetchall()
         if found:
             index.put(*_columns(found))
 
@@ -212,14 +224,16 @@ class Replica:
             connection.isolation_level = IsolationLevel.REPEATABLE_READ
             with connection.transaction():
                 [since] = rows.only(connection.execute(queries.OLDEST_UNSEEN).fetchone())
-                state, changed, _ = _asked(connection, self._changes, since)
+                question = Question(connection, self._tables)
+                question.ask(since)
+                latest = question.answer()
                 [count] = rows.only(connection.execute(self._sql(queries.COUNT)).fetchone())
                 if size_in_bytes(count, self._dim) > self._memory:
                     self._memory = 0
                     return None
                 index: NearestIndex[_Entry] = NearestIndex(self._dim)
                 self._read_into(index, count, connection)
-        return _Read(index, state._replace(seen=frozenset(changed)))
+        return _Read(index, latest)
 
     def _read_into(
         self, index: NearestIndex[_Entry], count: int, connection: Connection[TupleRow]
@@ -239,14 +253,6 @@ class Replica:
         index.put(numbers, vectors, entries)
 
 
-def _asked(
-    connection: Connection[TupleRow], query: str, since: str
-) -> tuple[_State, list[str], list[int]]:
-    answer = connection.execute(query, {"since": since}, prepare=True).fetchone()
-    epoch, unseen, changed, forgotten = rows.only(answer)
-    return _State(epoch, unseen, frozenset(changed)), changed, forgotten
-
-
 def _columns(found: Sequence[TupleRow]) -> tuple[list[int], Vector, list[_Entry]]:
     numbers, vectors, *others = zip(*found, strict=True)
     return (
@@ -260,7 +266,11 @@ def _matches(answer: list[tuple[_Entry, float]], top_k: int, min_similarity: flo
     """The first `top_k`; those that tie come in order of name."""
     answer.sort(key=lambda found: (-found[1], found[0].name))
     return [
-        Match(entry.name, similarity, entry.samples, json.loads(entry.metadata))
+        Match(entry.name, similarity, entry.samples, _parsed(entry.metadata))
         for entry, similarity in answer[:top_k]
         if similarity >= min_similarity
     ]
+
+
+def _parsed(metadata: str) -> dict[str, Any]:
+    return {} if metadata == "{}" else json.loads(metadata)
