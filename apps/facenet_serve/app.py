@@ -2,64 +2,105 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from typing import Annotated
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Depends, FastAPI, Response
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
 
-from facenet.errors import ImageError, RequestError
-from facenet.recognition import Decision, Recognizer
+from facenet.recognition import Recognizer
+from facenet_serve import Options
+from facenet_serve.access import Access
+from facenet_serve.faces import face_routes
+from facenet_serve.identities import identity_routes
+from facenet_serve.metrics import Metrics
+from facenet_serve.problems import add_handlers
+from facenet_serve.schemas import Health, Readiness
+from facenet_serve.service import Service, endpoint
+from facenet_serve.uploads import Reader
+from facenet_serve.watching import REQUEST_ID, Watch
+from facenet_serve.work import Workroom
 
-Base64Image = Annotated[str, Field(description="An image file (JPEG, PNG, ...) in base64.")]
+PAGE = Path(__file__).with_name("page")
+DESCRIPTION = """Verify, search, enrol and forget faces.
+
+Images are sent as base64 in JSON, as files of a form, or, where one is enough, as the content
+itself. Whatever is wrong with a request is answered as problem details (RFC 9457) that say what
+would be right.
+"""
 
 
-class VerifyRequest(BaseModel):
-    """Two images, and optionally the similarity from which they match."""
+def make_app(recognizer: Recognizer, options: Options) -> FastAPI:
+    """The application over a recognizer; all that lasts is in the gallery."""
+    metrics = Metrics()
+    recognizer.pipeline.on_batch = metrics.batched
+    service = Service(
+        recognizer,
+        Access(options),
+        Reader(options.max_body, options.body_timeout),
+        Workroom(options.concurrency, options.queue, options.timeout, metrics.waiting),
+        metrics,
+    )
 
-    model_config = ConfigDict(extra="forbid")
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.workroom.close()
 
-    image_a: Base64Image
-    image_b: Base64Image
-    threshold: float | None = Field(None, ge=-1, le=1, description="Default: the calibrated one.")
-
-
-class Health(BaseModel):
-    """The service is up, and what it recognises with."""
-
-    status: str
-    embedding_space: str
-
-
-def make_app(recognizer: Recognizer) -> FastAPI:
-    """The application over a recognizer; it holds no state of its own."""
-    app = FastAPI(title="facenet", summary="Face recognition")
-
-    @app.exception_handler(RequestError)
-    def wrong_request(_request: Request, error: RequestError) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, status_code=422)
-
-    @app.get("/healthz")
-    def healthz() -> Health:
-        """Whether the service answers."""
-        return Health(status="ok", embedding_space=recognizer.model.card.space)
-
-    @app.post("/verify")
-    def verify(request: VerifyRequest) -> Decision:
-        """Decide whether two images show one person."""
-        photos = [
-            recognizer.pipeline.open(_decoded(field, text), name=field)
-            for field, text in (("image_a", request.image_a), ("image_b", request.image_b))
-        ]
-        return recognizer.verify(*photos, threshold=request.threshold)
-
+    app = FastAPIOffline(
+        title="facenet",
+        summary="Face recognition",
+        description=DESCRIPTION,
+        version="1",
+        lifespan=lifespan,
+        redoc_url=None,
+        swagger_ui_parameters={"persistAuthorization": True, "tryItOutEnabled": True},
+    )
+    add_handlers(app)
+    app.include_router(face_routes(service))
+    app.include_router(identity_routes(service))
+    _add_operation(app, service)
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    app.add_api_route("/", lambda: FileResponse(PAGE / "index.html"), include_in_schema=False)
+    if options.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=options.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=[REQUEST_ID, "ETag", "Retry-After"],
+        )
+    app.add_middleware(Watch, metrics=metrics)
     return app
 
 
-def _decoded(field: str, text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ImageError(f"{field}: not valid base64: {error}") from error
+def _add_operation(app: FastAPI, service: Service) -> None:
+    """What a load balancer and Prometheus ask."""
+    recognizer = service.recognizer
+
+    @app.get("/healthz", operation_id="healthz", tags=["operation"])
+    async def healthz() -> Health:
+        """Whether the service lives."""
+        return Health(status="ok", embedding_space=recognizer.model.card.space)
+
+    @app.get("/readyz", operation_id="readyz", tags=["operation"], **endpoint())
+    async def readyz() -> Readiness:
+        """Whether it can work: the model is loaded, and the gallery answers."""
+        identities = await service.workroom.run(lambda: recognizer.store.count())
+        return Readiness(status="ready", identities=identities)
+
+    @app.get(
+        "/metrics",
+        operation_id="metrics",
+        tags=["operation"],
+        response_class=Response,
+        dependencies=[Depends(service.access.needs("admin"))],
+        **endpoint(),
+    )
+    def metrics() -> Response:
+        """For Prometheus, in its text format."""
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import sys
 import webbrowser
 from collections.abc import Callable, Mapping
-from urllib.parse import urlsplit
 
 import click
 import gradio as gr
@@ -38,7 +36,7 @@ class Studio:
 
     def run(self) -> int:
         """Serve until SIGINT or SIGTERM; what was uploaded is gone then."""
-        if self._options.auth is None and not self._is_private():
+        if self._options.auth is None and not self._listener.is_private:
             click.echo(
                 "whoever reaches this page may see, add and delete people: give it passwords, with "
                 "the option auth",
@@ -56,10 +54,6 @@ class Studio:
         self._recognizer.registry.notify("service_started", name="studio", address=address)
         if self._options.open_browser and sys.stderr.isatty():
             webbrowser.open(address)
-
-    def _is_private(self) -> bool:
-        host = urlsplit(self._listener.address).hostname
-        return ipaddress.ip_address(host or "").is_loopback
 
     def _app(self) -> FastAPI:
         page = make_page(self._recognizer, self._options.report)

@@ -58,6 +58,10 @@ class StoreError(RequestError):
     """A store refuses a call: unreachable, bound to another model, or bad vectors."""
 
 
+class StoreUnavailable(StoreError):
+    """A store cannot answer now, whatever it is asked: unreachable, busy, full, or closed."""
+
+
 class FrontendError(RequestError):
     """A frontend cannot start: port taken, address unknown."""
 

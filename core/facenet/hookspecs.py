@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    import click
+
     from facenet.recognition import FaceMatches, Recognizer
     from facenet.types import (
         Architecture,
@@ -81,6 +83,12 @@ def manage_store(options: Any) -> StoreManager:
 @hookspec(firstresult=True)
 def make_frontend(options: Any, recognizer: Recognizer) -> Frontend:
     """Build a frontend; its `run()` is called next. Its options are its command-line flags."""
+
+
+@hookspec(firstresult=True)
+def frontend_commands() -> Sequence[click.Command]:
+    """Frontends only, optional: further commands below its own, as `facenet serve keys`. They get
+    the frontend's options as click's context object."""
 
 
 @hookspec

@@ -83,7 +83,7 @@ class Plugin:
         self, options: Mapping[str, Any], *, config_dir: Path | None = None, **context: Any
     ) -> Any:
         """Validate options and make what the plugin makes; raises `ConfigError` for bad ones."""
-        return self.make(self._checked(options, config_dir), **context)
+        return self.make(self.checked_options(options, config_dir), **context)
 
     def manage_from(
         self, options: Mapping[str, Any], *, config_dir: Path | None = None
@@ -91,7 +91,7 @@ class Plugin:
         """Likewise, what manages the place of a store; raises `StoreError` where the plugin has
         none."""
         manager: StoreManager | None = self.call(
-            "manage_store", options=self._checked(options, config_dir)
+            "manage_store", options=self.checked_options(options, config_dir)
         )
         if manager is None:
             raise StoreError(
@@ -99,7 +99,8 @@ class Plugin:
             )
         return manager
 
-    def _checked(self, options: Mapping[str, Any], config_dir: Path | None) -> Any:
+    def checked_options(self, options: Mapping[str, Any], config_dir: Path | None) -> Any:
+        """The plugin's options, validated; raises `ConfigError` for bad ones."""
         from pydantic import ValidationError
 
         from facenet.validation import config_error

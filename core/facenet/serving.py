@@ -6,6 +6,7 @@ Needs uvicorn, of the extras `serve` and `studio`, which is imported when it run
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import signal
 import socket
@@ -26,6 +27,8 @@ class Listener:
     def __init__(self, host: str, port: int) -> None:
         self._socket = _bind(host, port)
         name, number = self._socket.getsockname()[:2]
+        self.is_private = ipaddress.ip_address(name.partition("%")[0]).is_loopback
+        """Whether this machine alone can reach it."""
         self.address = f"http://[{name}]:{number}" if ":" in name else f"http://{name}:{number}"
 
     def run(self, app: Any, *, announce: Callable[[], None], **settings: Any) -> None:
@@ -40,6 +43,27 @@ class Listener:
         with _stopped_by_signals(server):
             announce()
             server.run(sockets=[self._socket])
+
+    def run_workers(
+        self,
+        make_app: Callable[[], Any],
+        workers: int,
+        *,
+        announce: Callable[[], None],
+        **settings: Any,
+    ) -> None:
+        """Likewise in several processes, each with an application that `make_app`, which must be
+        picklable, makes there; one that dies is replaced. Raises `FrontendError` when they cannot
+        start."""
+        import uvicorn
+        from uvicorn.supervisors import Multiprocess
+
+        config = uvicorn.Config(
+            make_app, factory=True, workers=workers, log_level="warning", **settings
+        )
+        supervisor = Multiprocess(config, [self._socket])
+        announce()
+        supervisor.run()
 
 
 @contextlib.contextmanager

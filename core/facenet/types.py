@@ -287,8 +287,12 @@ class Store(Protocol):
     def samples(self, identity: str) -> Samples:
         """All samples of one identity; (0, D) and (0,) when it is not enrolled."""
 
-    def identities(self) -> Iterator[IdentityRecord]:
-        """All records in order of identity name."""
+    def identities(
+        self, *, after: str | None = None, limit: int | None = None
+    ) -> Iterator[IdentityRecord]:
+        """The records in order of identity name (of its code points); those `after` a name, whether
+        or not that is enrolled, and no more than `limit`. facenet gives either only for a page of a
+        list."""
 
     def forget(self, identity: str) -> Receipt:
         """Erase an identity, samples and centroid at once; zero samples when unknown."""

@@ -15,11 +15,21 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 
-class FrontendCommand(click.Command):
-    """Listed by metadata alone; the plugin is imported when its help or its run is asked for."""
+class FrontendCommand(click.Group):
+    """Listed by metadata alone; the plugin is imported when its help or its run is asked for.
+
+    Without further words it runs the frontend; with them, one of the plugin's `frontend_commands`.
+    """
 
     def __init__(self, name: str, distribution: str) -> None:
-        super().__init__(name, callback=self._run, short_help=f"Frontend plugin of {distribution}.")
+        super().__init__(
+            name,
+            callback=self._run,
+            short_help=f"Frontend plugin of {distribution}.",
+            invoke_without_command=True,
+            no_args_is_help=False,
+            subcommand_metavar="",
+        )
         self._plugin: Plugin | None = None
         config_options("inference")(self)
 
@@ -28,7 +38,17 @@ class FrontendCommand(click.Command):
         """The frontend, imported on first use."""
         if self._plugin is None:
             self._plugin = Registry().load("frontend", str(self.name))
+            for command in self._plugin.call("frontend_commands") or ():
+                self.add_command(command)
         return self._plugin
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        assert self.plugin
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        assert self.plugin
+        return super().get_command(ctx, cmd_name)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         fields = self.plugin.options_model.model_fields
@@ -42,11 +62,15 @@ class FrontendCommand(click.Command):
     def _run(self, config: Path, overrides: tuple[str, ...], **flags: Any) -> int:
         given = {name: value for name, value in flags.items() if value is not None}
         loaded = load_inference_config(config, overrides)
+        options = {**loaded.frontends.get(self.plugin.ref.name, {}), **given}
+        context = click.get_current_context()
+        if context.invoked_subcommand:
+            context.obj = self.plugin.checked_options(options, loaded.config_dir)
+            return 0
         check_licences(loaded.licences.allow, plugin_chains(self.plugin))
         from facenet.recognition import Recognizer
 
         with Recognizer.from_config(loaded) as recognizer:
-            options = {**loaded.frontends.get(self.plugin.ref.name, {}), **given}
             frontend = self.plugin.make_from(
                 options, config_dir=loaded.config_dir, recognizer=recognizer
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +29,9 @@ from facenet.config.section import (
 )
 from facenet.types import ImageFormat, ImageLimits
 from facenet.validation import wrong_key
+
+# Configurations go to other processes; of what is in them only these have no way of their own.
+copyreg.pickle(MappingProxyType, lambda mapping: (MappingProxyType, (dict(mapping),)))
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 

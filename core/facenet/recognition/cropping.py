@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from facenet.types import Image
 
 logger = logging.getLogger(__name__)
+
+BatchObserver = Callable[[str, int], None]
+"""Told of each call of the detector or the model: "detect" or "embed", and how many images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +58,9 @@ class Cropper:
         self.limits = ImageLimits(**config.images.model_dump())
         self._working_size: int | None = getattr(detector, "working_size", None)
         self._warned = False
-        self._detect = SharedBatches(detector, config.batch_size)
+        self.on_batch: BatchObserver = _unheard
+        self._detector = detector
+        self._detect = SharedBatches(self._detect_batch, config.batch_size)
 
     def open(self, source: ImageSource, *, name: str | None = None) -> Photo:
         """Open an image within the configured limits; as `facenet.imaging.open_photo`."""
@@ -92,6 +98,10 @@ class Cropper:
             raise NoFaceError(f"{photo.name}: no face found")
         return self.crop(photo, faces[0], len(faces))
 
+    def _detect_batch(self, images: list[Image]) -> Sequence[list[Face]]:
+        self.on_batch("detect", len(images))
+        return self._detector(images)
+
     def _warn_of_whole(self, photo: Photo, face: Face) -> None:
         """Say once that photos are taken for aligned faces, unless their folder says they are."""
         if self._warned or self.alignment == "none" or not is_whole(photo, face):
@@ -104,6 +114,10 @@ class Cropper:
                 self.config.detector.plugin,
                 self.alignment,
             )
+
+
+def _unheard(_stage: str, _images: int) -> None:
+    pass
 
 
 def _prominence(photo: Photo, face: Face) -> float:

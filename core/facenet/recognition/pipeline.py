@@ -29,7 +29,7 @@ class Pipeline(Cropper):
         super().__init__(detector, config, preprocessing.alignment, preprocessing.image_size)
         self.model = model
         self._embed: dict[bool, SharedBatches[Image, Vector]] = {
-            unit: SharedBatches(partial(_embed, model, unit), config.batch_size)
+            unit: SharedBatches(partial(self._embed_batch, unit), config.batch_size)
             for unit in (False, True)
         }
 
@@ -39,6 +39,6 @@ class Pipeline(Cropper):
         rows = self._embed[unit]([crop.pixels for crop in crops])
         return np.array(rows, np.float32).reshape(-1, self.model.embedding_dim)
 
-
-def _embed(model: EmbeddingModel, unit: bool, pixels: list[Image]) -> list[Vector]:
-    return list(model.embed(np.stack(pixels), normalize=unit))
+    def _embed_batch(self, unit: bool, pixels: list[Image]) -> list[Vector]:
+        self.on_batch("embed", len(pixels))
+        return list(self.model.embed(np.stack(pixels), normalize=unit))

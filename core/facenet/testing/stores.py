@@ -148,6 +148,19 @@ class StoreSuite(EnrolmentTests, FilterTests, TemplateTests, CropTests, BulkTest
         assert [record.identity for record in records] == ["B", "a", "b", "é"]
         assert [record.metadata["name"] for record in records] == ["B", "a", "b", "é"]
 
+    def test_pages_of_identities(self, store: Store) -> None:
+        """If this fails: a list that is shown page by page misses people, or shows them twice."""
+        listed = [f"{number:02}é" for number in range(7)]
+        for name in listed:
+            store.enrol(name, axis(0))
+        pages, after = [], None
+        while page := [each.identity for each in store.identities(after=after, limit=3)]:
+            pages.append(page)
+            after = page[-1]
+        assert pages == [listed[:3], listed[3:6], listed[6:]]
+        assert [each.identity for each in store.identities(after="03")] == listed[3:]
+        assert [each.identity for each in store.identities(limit=1)] == listed[:1]
+
     def test_forget_erases_and_says_so(self, store: Store) -> None:
         """If this fails: a forgotten identity is still found, or others are lost with it."""
         store.enrol("ann", directions(3), keys=["a", "b", "c"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from facenet.errors import StoreError
+from facenet.errors import StoreError, StoreUnavailable
 from facenet.gallery import (
     CheckedAddition,
     checked_addition,
@@ -165,10 +165,13 @@ class MemoryStore:
         with self._lock:
             return list(self._open_gallery().get(identity, self._nobody).crops)
 
-    def identities(self) -> Iterator[IdentityRecord]:
+    def identities(
+        self, *, after: str | None = None, limit: int | None = None
+    ) -> Iterator[IdentityRecord]:
         with self._lock:
-            records = [entry.record(name) for name, entry in sorted(self._open_gallery().items())]
-        return iter(records)
+            gallery = self._open_gallery()
+            names = sorted(name for name in gallery if after is None or name > after)
+            return iter([gallery[name].record(name) for name in names[:limit]])
 
     def forget(self, identity: str) -> Receipt:
         with self._lock:
@@ -198,7 +201,7 @@ class MemoryStore:
 
     def _open_gallery(self) -> dict[str, _Entry]:
         if self._gallery is None:
-            raise StoreError("the store is closed")
+            raise StoreUnavailable("the store is closed")
         return self._gallery
 
     def _built_index(self) -> _Index:

@@ -26,7 +26,7 @@ import fasteners  # type: ignore[import-untyped]
 import psutil  # type: ignore[import-untyped]
 import psycopg
 
-from facenet.errors import StoreError
+from facenet.errors import StoreError, StoreUnavailable
 from facenet_pgvector.bundled import PostgresServer, PostmasterInfo, get_server, pgexec
 from facenet_pgvector.processes import at_work, lives, recorded_pid
 
@@ -119,7 +119,7 @@ def _living_server(data_dir: Path) -> PostgresServer:
         _clear_remains(data_dir)
     _let_go(server)
     reason = _last_failure(server.log)
-    raise StoreError(f"PostgreSQL does not start in {data_dir}{reason}: see {server.log}")
+    raise StoreUnavailable(f"PostgreSQL does not start in {data_dir}{reason}: see {server.log}")
 
 
 def _last_failure(log: Path) -> str:

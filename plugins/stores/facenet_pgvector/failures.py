@@ -10,7 +10,7 @@ import psycopg
 from psycopg import errors
 from psycopg_pool import PoolClosed, PoolTimeout
 
-from facenet.errors import StoreError
+from facenet.errors import StoreError, StoreUnavailable
 
 _REFUSAL = re.compile(r".*failed: (?:FATAL: +)?(.+)")
 _ADVICE = {
@@ -31,7 +31,7 @@ def connecting(server: str) -> Iterator[None]:
         verb = "refuses the connection" if "FATAL" in text else "cannot be reached"
         reason = reasons[-1].strip()
         advice = [f"; {advice}" for words, advice in _ADVICE.items() if words in reason]
-        raise StoreError(f"{server} {verb}: {reason}{''.join(advice[:1])}") from error
+        raise StoreUnavailable(f"{server} {verb}: {reason}{''.join(advice[:1])}") from error
 
 
 @contextmanager
@@ -40,13 +40,15 @@ def working(server: str) -> Iterator[None]:
     try:
         yield
     except PoolClosed as error:
-        raise StoreError("the store is closed") from error
+        raise StoreUnavailable("the store is closed") from error
     except PoolTimeout as error:
-        raise StoreError(f"{server} gave no connection in time: all are busy") from error
+        raise StoreUnavailable(f"{server} gave no connection in time: all are busy") from error
     except UnicodeEncodeError as error:
         raise StoreError("a text holds characters that are not Unicode text") from error
+    except psycopg.DataError as error:
+        raise StoreError(f"{server} cannot keep a value: {_reason(error)}") from error
     except psycopg.Error as error:
-        raise StoreError(_sentence(error, server)) from error
+        raise StoreUnavailable(_sentence(error, server)) from error
 
 
 @contextmanager
@@ -57,17 +59,14 @@ def committing(server: str) -> Iterator[None]:
     except psycopg.Error as error:
         if not _is_loss(error):
             raise
-        raise StoreError(
+        raise StoreUnavailable(
             f"{_sentence(error, server)}; whether this change was made is unknown: repeat it, "
             "which is safe for an enrolment with the same keys and for forgetting"
         ) from error
 
 
 def _sentence(error: psycopg.Error, server: str) -> str:
-    lines = (error.diag.message_primary or str(error)).splitlines()
-    reason = lines[0] if lines else type(error).__name__
-    if isinstance(error, psycopg.DataError):
-        return f"{server} cannot keep a value: {reason}"
+    reason = _reason(error)
     if isinstance(error, errors.InsufficientPrivilege):
         return f"{server} does not allow this user to do that: {reason}; ask for that right there"
     if isinstance(error, errors.ReadOnlySqlTransaction):
@@ -77,6 +76,11 @@ def _sentence(error: psycopg.Error, server: str) -> str:
     if _is_loss(error):
         return f"the connection to {server} was lost: {reason}"
     return f"{server} failed: {reason}"
+
+
+def _reason(error: psycopg.Error) -> str:
+    lines = (error.diag.message_primary or str(error)).splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _is_loss(error: psycopg.Error) -> bool:

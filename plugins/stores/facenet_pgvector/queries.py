@@ -107,7 +107,11 @@ MAKE_INDEX = """
 CREATE INDEX CONCURRENTLY {hnsw} ON {identities} USING hnsw ({indexed} {kind}_cosine_ops)
 """
 GET = "SELECT name, samples, centroid, metadata FROM {identities} WHERE name_digest = %s"
-ALL = 'SELECT name, samples, centroid, metadata FROM {identities} ORDER BY name COLLATE "C"'
+PAGE = """
+SELECT name, samples, centroid, metadata FROM {identities}
+WHERE name COLLATE "C" > %(after)s OR %(after)s::text IS NULL
+ORDER BY name COLLATE "C" LIMIT %(limit)s
+"""
 FORGET = "DELETE FROM {identities} WHERE name_digest = %s RETURNING samples"
 STATS = "SELECT count(*), coalesce(sum(samples), 0)::bigint FROM {identities}"
 COUNT = "SELECT count(*) FROM {identities}"

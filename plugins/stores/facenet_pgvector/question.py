@@ -14,7 +14,7 @@ from pgvector.psycopg import register_vector
 from psycopg import OperationalError, errors, generators
 from psycopg.pq import ExecStatus
 
-from facenet.errors import StoreError
+from facenet.errors import StoreUnavailable
 from facenet_pgvector import queries
 from facenet_pgvector.connections import WAIT_SECONDS, PatientConnection
 
@@ -83,7 +83,7 @@ class Asker:
     def ask(self, since: str) -> None:
         """Let the server begin; `answer` is to be called next."""
         if self._closed:
-            raise StoreError("the store is closed")
+            raise StoreUnavailable("the store is closed")
         self._since = since
         with self._losing_it():
             self._question = self._question or self._reach()

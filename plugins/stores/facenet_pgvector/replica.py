@@ -23,7 +23,7 @@ from pgvector.psycopg import register_vector
 from psycopg import Connection, IsolationLevel
 from psycopg.rows import TupleRow
 
-from facenet.errors import StoreError
+from facenet.errors import StoreUnavailable
 from facenet.types import Match
 from facenet_pgvector import queries, rows
 from facenet_pgvector.connections import PatientConnection
@@ -58,8 +58,8 @@ class _Read(NamedTuple):
 
 class Replica:
     """Search over the templates of a gallery of dimension `dim`, as long as these take no more than
-    `memory` bytes; safe to share between threads. Each call raises `StoreError` or what psycopg
-    does."""
+    `memory` bytes; safe to share between threads. Each call raises `StoreUnavailable` or what
+    psycopg does."""
 
     def __init__(
         self, connect: Callable[[], PatientConnection], tables: Tables, dim: int, memory: int
@@ -132,7 +132,7 @@ class Replica:
         while True:
             with self._lock:
                 if self._closed:
-                    raise StoreError("the store is closed")
+                    raise StoreUnavailable("the store is closed")
                 if self.outgrown or self._read is not None:
                     return self._read
                 if self._reading is None:
@@ -245,7 +245,7 @@ class Replica:
             cursor.execute(self._sql(queries.TEMPLATES), binary=True)
             while found := cursor.fetchmany(ROWS_AT_ONCE):
                 if self._closed:
-                    raise StoreError("the store is closed")
+                    raise StoreUnavailable("the store is closed")
                 more, theirs, what = _columns(found)
                 vectors[len(numbers) : len(numbers) + len(more)] = theirs
                 numbers += more

@@ -156,10 +156,13 @@ class PgVectorStore:
             cursor = connection.execute(query, [rows.digest(identity)], binary=True)
             return [crop for (crop,) in cursor]
 
-    def identities(self) -> Iterator[IdentityRecord]:
+    def identities(
+        self, *, after: str | None = None, limit: int | None = None
+    ) -> Iterator[IdentityRecord]:
         with self._transaction() as connection, connection.cursor("identities") as cursor:
             cursor.itersize = ROWS_AT_ONCE
-            cursor.execute(self._sql(queries.ALL), binary=True)
+            page = {"after": after, "limit": limit}
+            cursor.execute(self._sql(queries.PAGE), page, binary=True)
             yield from map(rows.record, cursor)
 
     def forget(self, identity: str) -> Receipt:
