@@ -10,32 +10,48 @@ function element(tag, text, kind) {
   return made;
 }
 
-async function ask(address, form) {
-  const headers = key.value ? { Authorization: `Bearer ${key.value.trim()}` } : {};
-  const response = await fetch(address, { method: "POST", headers, body: new FormData(form) });
-  const answer = await response.json();
+async function ask(address, content) {
+  const shown = key.value.trim();
+  const headers = shown ? { Authorization: `Bearer ${shown}` } : {};
+  const response = await fetch(address, { method: "POST", headers, body: content }).catch(() => {
+    throw new Error("The service does not answer.");
+  });
+  const answer = await response.json().catch(() => {
+    throw new Error(`The service does not answer as it should (${response.status}).`);
+  });
   if (!response.ok) throw new Error(`${answer.title}: ${answer.detail}`);
   return answer;
 }
 
+function thresholdOf(decision) {
+  if (decision.threshold === null) return `No threshold: ${decision.threshold_origin}`;
+  return `Threshold ${decision.threshold.toFixed(3)} (${decision.threshold_origin})`;
+}
+
 function showDecision(decision) {
   const text = decision.match ? "One person" : "Two people";
-  const parts = [element("strong", text, decision.match ? "yes" : "no")];
-  parts.push(element("p", `Similarity ${decision.similarity.toFixed(3)}, ` +
-    `threshold ${decision.threshold.toFixed(3)} (${decision.threshold_origin})`, "quiet"));
-  return parts;
+  return [
+    element("strong", text, decision.match ? "yes" : "no"),
+    element("p", `Similarity ${decision.similarity.toFixed(3)}`),
+    element("p", thresholdOf(decision), "quiet"),
+  ];
 }
 
 function showFaces(answer, form) {
-  const image = form.querySelector(".frame img");
   const frame = form.querySelector(".frame");
-  const parts = [];
-  answer.faces.forEach((found, place) => {
-    const name = found.identity ?? "nobody who is enrolled";
-    frame.append(boxOf(found.face.box, image, `${place + 1}`));
-    parts.push(tableOf(found, `Face ${place + 1}: ${name}`));
+  const image = frame.querySelector("img");
+  const parts = answer.faces.map((found, place) => {
+    // A format that the browser does not show has no place for boxes.
+    if (image.naturalWidth) frame.append(boxOf(found.face.box, image, `${place + 1}`));
+    return tableOf(found, `Face ${place + 1}: ${nameOf(found)}`);
   });
+  if (answer.faces.length) parts.push(element("p", thresholdOf(answer.faces[0]), "quiet"));
   return parts;
+}
+
+function nameOf(found) {
+  if (found.identity !== null) return found.identity;
+  return found.threshold === null ? "not decided" : "nobody who is enrolled";
 }
 
 function boxOf([left, top, right, bottom], image, label) {
@@ -46,6 +62,8 @@ function boxOf([left, top, right, bottom], image, label) {
   box.style.width = percent(right - left, image.naturalWidth);
   box.style.height = percent(bottom - top, image.naturalHeight);
   box.append(element("span", label));
+  // Its label stands below it, or inside where there is no room below.
+  if (bottom > 0.85 * image.naturalHeight) box.classList.add("low");
   return box;
 }
 
@@ -67,31 +85,42 @@ function handle(id, address, show) {
   const form = document.getElementById(id);
   const answer = form.querySelector(".answer");
   const button = form.querySelector("button");
+  let asked = 0; // What was asked before the form changed is not answered any more.
   const clear = () => {
+    asked += 1;
     answer.replaceChildren();
     form.querySelectorAll(".box").forEach((box) => box.remove());
   };
   form.addEventListener("change", (event) => {
     clear();
-    const file = event.target.files?.[0];
-    if (!file) return;
+    button.disabled = false;
+    const files = event.target.files;
+    if (!files) return;
     const image = event.target.closest(".photo").querySelector("img");
-    URL.revokeObjectURL(image.src);
-    image.src = URL.createObjectURL(file);
-    image.hidden = false;
+    if (image.src) URL.revokeObjectURL(image.src);
+    image.hidden = !files.length;
+    if (files.length) image.src = URL.createObjectURL(files[0]);
+    else image.removeAttribute("src");
   });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     clear();
+    const mine = asked;
     button.disabled = true;
     answer.replaceChildren(element("p", "Working...", "quiet"));
+    let parts;
     try {
-      answer.replaceChildren(...show(await ask(address, form), form));
+      const told = await ask(address, new FormData(form));
+      // Boxes are placed on photos that are there.
+      const images = [...form.querySelectorAll("img")];
+      await Promise.allSettled(images.map((image) => image.decode()));
+      parts = () => show(told, form);
     } catch (error) {
-      answer.replaceChildren(element("p", error.message, "problem"));
-    } finally {
-      button.disabled = false;
+      parts = () => [element("p", error.message, "problem")];
     }
+    if (mine !== asked) return;
+    answer.replaceChildren(...parts());
+    button.disabled = false;
   });
 }
 
