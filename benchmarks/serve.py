@@ -95,19 +95,12 @@ def served(way: str, config: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [
-        sys.executable,
-        __file__,
-        "--serve",
-        way,
-        "--config",
-        str(config),
-        "--port",
-        f"{port}",
-    ]
-    if way == FACENET:
-        serve = ["-m", "facenet", "serve", "--config", str(config), "--port", f"{port}"]
-        command = [sys.executable, *serve]
+    start = {
+        FACENET: ["-m", "facenet", "serve"],
+        PLAIN: [__file__, "--plain"],
+        LITSERVE: [str(Path(__file__).with_name("serve_litserve.py"))],
+    }[way]
+    command = [sys.executable, *start, "--config", str(config), "--port", f"{port}"]
     log = config.with_suffix(".log")
     with (
         log.open("w") as file,
