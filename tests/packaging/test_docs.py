@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -136,6 +137,111 @@ def test_the_recognition_page_does_what_it_says(workspace: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("FaceMatches(identity=")
+
+
+@pytest.fixture
+def service_keys(workspace: Path) -> Iterator[Path]:
+    """Where the commands of a page leave keys: away with them, since other pages know of none."""
+    path = workspace / "configs" / ".facenet" / "serve-keys.json"
+    yield path
+    path.unlink(missing_ok=True)
+
+
+def test_the_service_pages_commands_work_in_their_order(
+    workspace: Path, service_keys: Path
+) -> None:
+    pytest.importorskip("opentelemetry.sdk", reason="needs facenet-kit[tracing]")
+    scripts = blocks(ROOT / "docs" / "service.md", "bash")
+    assert len(scripts) >= 6
+    ran = shell("\n".join(scripts), workspace)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert service_keys.is_file()
+    wanted = [
+        '"status":"ready"',
+        '"match":true',
+        '"match":',
+        '"identity":"Ann"',
+        '"faces":[{"identity":',
+        '"samples":1,"at":',
+        "the front door",
+        '{"identities":[',
+        "# TYPE facenet_requests_total counter",
+        '"status":"ready"',
+    ]
+    rest = ran.stdout
+    for printed in wanted:
+        assert printed in rest, (printed, ran.stdout, ran.stderr)
+        rest = rest.partition(printed)[2]
+    assert "urn:facenet:problem" not in ran.stdout
+    assert "Traceback" not in ran.stderr
+
+
+def test_the_service_pages_client_works(workspace: Path, service_keys: Path) -> None:
+    [code] = blocks(ROOT / "docs" / "service.md", "python")
+    (workspace / "client.py").write_text(code)
+    script = """
+        export FACENET_KEY=$(facenet serve keys add client --role admin)
+        facenet serve --port 8000 &
+        curl --silent --retry 60 --retry-delay 1 --retry-all-errors http://127.0.0.1:8000/healthz
+        sed "s/:[8]000/:8000/" client.py > here.py  # which shell() makes another port
+        status=0
+        python here.py || status=$?
+        kill %1; wait
+        exit $status
+        """
+    ran = shell(script, workspace)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 image added\nZoë / 2 ['Zoë / 2'" in ran.stdout
+    assert "1 sample erased" in ran.stdout
+    assert "image - An image cannot be used: image_b: not an image" in ran.stdout
+
+
+def test_the_service_pages_tables_say_all() -> None:
+    pytest.importorskip("prometheus_client", reason="needs facenet-kit[serve]")
+    from facenet_serve import Options
+    from facenet_serve.keys import ROLES
+    from facenet_serve.metrics import Metrics
+    from facenet_serve.problems import KINDS
+
+    text = (ROOT / "docs" / "service.md").read_text()
+    rows = [
+        tuple(cell.strip().strip("`") for cell in line.strip("|").split("|"))
+        for line in text.splitlines()
+        if line.startswith("| ")
+    ]
+    problems = {row[0]: (int(row[1]), row[2]) for row in rows if row[1].isdecimal() and row[2]}
+    options = {row[0]: row[1] for row in rows if row[0] in Options.model_fields}
+    problems = {kind: what for kind, what in problems.items() if kind not in options}
+    assert problems == {kind: tuple(what) for kind, what in KINDS.items()}
+    assert list(options) == list(Options.model_fields)
+    defaults = {name: field.default for name, field in Options.model_fields.items()}
+    assert options == {
+        name: ""
+        if value in (None, ())
+        else str(value).lower()
+        if value in (True, False)
+        else f"{value}"
+        for name, value in defaults.items()
+    }
+    types = re.findall(r"^# TYPE (\w+) (\w+)", Metrics().text().decode(), re.MULTILINE)
+    assert [row[:2] for row in rows if row[0].startswith("facenet_")] == types
+    assert {row[2] for row in rows if row[0].startswith(("POST", "DELETE"))} == set(ROLES)
+
+
+def test_the_service_pages_addresses_are_all_there_are(trained: Path) -> None:
+    pytest.importorskip("fastapi", reason="needs facenet-kit[serve]")
+    from facenet import Recognizer
+    from facenet_serve import Options
+    from facenet_serve.app import make_app
+
+    settings = {"device": "cpu", "store": "memory"}
+    options = Options.model_validate({}, context={"config_dir": trained})
+    with Recognizer.from_pretrained(trained / "bundle", **settings) as recognizer:
+        paths = make_app(recognizer, options).openapi()["paths"]
+    text = (ROOT / "docs" / "service.md").read_text()
+    for path, methods in paths.items():
+        for method in methods:
+            assert f"`{method.upper()} {path}`" in text
 
 
 @pytest.mark.parametrize("page", ["recognition.md", "screens.md", "stores.md"])
@@ -270,6 +376,7 @@ def test_no_code_block_is_in_a_language_that_is_not_tested() -> None:
         "recognition.md": {"bash", "python", "yaml"},
         "reliability.md": {"bash"},
         "screens.md": {"bash", "yaml"},
+        "service.md": {"bash", "python", "console"},  # console: test_deployment.py
         "stores.md": {"bash", "text", "yaml"},
         "training.md": {"bash"},
     }
