@@ -1,40 +1,17 @@
-"""The HTTP service: a real server process, spoken to over a real socket."""
+"""The HTTP service: it starts, decides, and stops."""
 
 from __future__ import annotations
 
-import base64
 import re
-import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
+from .services import Running, problem, running, text_of
 
-def start(config: Path) -> tuple[subprocess.Popen[str], str]:
-    """The service in a process of its own, once it has said what it listens at."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "facenet", "serve", "--config", str(config), "--port", "0"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    line = process.stderr.readline()
-    address = re.search(r"listening on (http://127\.0\.0\.1:\d+)", line)
-    assert address, line + process.stderr.read()
-    return process, address[1]
-
-
-def stop(process: subprocess.Popen[str]) -> None:
-    """Ask it to stop, as a supervisor does; it must do so cleanly."""
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert "Traceback" not in err
+Face = Callable[..., bytes]
 
 
 @pytest.fixture(scope="module")
@@ -44,73 +21,37 @@ def config(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def service(config: Path) -> Iterator[httpx.Client]:
-    process, address = start(config)
-    with httpx.Client(base_url=address, timeout=60) as client:
-        yield client
-    stop(process)
-
-
-@pytest.fixture
-def image(faces: Path) -> str:
-    return base64.b64encode((faces / "id-000" / "000.jpg").read_bytes()).decode()
-
-
-def test_healthz(service: httpx.Client) -> None:
-    response = service.get("/healthz")
+def test_it_lives_and_is_ready(open_service: Running) -> None:
+    response = open_service.client.get("/healthz")
     assert response.status_code == 200
     assert response.json()["status"] == "ok"
+    assert open_service.client.get("/readyz").json()["status"] == "ready"
 
 
-def test_verify_decides_with_the_calibrated_threshold(service: httpx.Client, image: str) -> None:
-    body = service.post("/verify", json={"image_a": image, "image_b": image}).json()
+def test_verify_decides_with_the_calibrated_threshold(open_service: Running, face: Face) -> None:
+    image = text_of(face())
+    body = open_service.client.post("/verify", json={"image_a": image, "image_b": image}).json()
     assert body["similarity"] == pytest.approx(1, abs=1e-5)
     assert body["match"] is True
     assert body["threshold_origin"].startswith("calibrated: FAR")
 
 
-def test_verify_takes_a_threshold(service: httpx.Client, image: str, faces: Path) -> None:
-    other = base64.b64encode((faces / "id-001" / "000.jpg").read_bytes()).decode()
+def test_verify_takes_a_threshold(open_service: Running, face: Face) -> None:
+    images = {"image_a": text_of(face()), "image_b": text_of(face(1))}
     for threshold, match in ((-1, True), (1, False)):
-        body = service.post(
-            "/verify", json={"image_a": image, "image_b": other, "threshold": threshold}
-        ).json()
+        body = open_service.client.post("/verify", json={**images, "threshold": threshold}).json()
         assert (body["match"], body["threshold"]) == (match, threshold)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"image_a": "not base64!"}, "image_a: not valid base64"),
-        (
-            {"image_b": base64.b64encode(b"text").decode()},
-            "image_b: not an image",
-        ),
-        ({"image_a": ""}, "image_a: is empty"),
-        ({"threshold": 2}, "less than or equal to 1"),
-        ({"threshold": "high"}, "valid number"),
-        ({"image_c": ""}, "image_c"),
-        ({"image_a": None}, "image_a"),
-    ],
-)
-def test_bad_input_is_the_clients_fault_and_says_what(
-    service: httpx.Client, image: str, change: dict[str, object], message: str
-) -> None:
-    response = service.post("/verify", json={"image_a": image, "image_b": image, **change})
-    assert response.status_code == 422
-    assert message in response.text
-
-
-def test_no_json_is_the_clients_fault(service: httpx.Client) -> None:
-    assert service.post("/verify", content=b"{").status_code == 422
-    assert service.get("/verify").status_code == 405
-    assert service.get("/nowhere").status_code == 404
+def test_the_framework_refuses_with_problems_too(open_service: Running) -> None:
+    client = open_service.client
+    assert problem(client.get("/verify")) == (405, "method")
+    assert problem(client.get("/nowhere")) == (404, "not-found")
 
 
 def test_it_can_be_stopped_as_soon_as_it_says_that_it_listens(config: Path) -> None:
-    process, _ = start(config)
-    stop(process)
+    with running(config) as service:
+        service.stop()
 
 
 def test_a_taken_port_is_one_line_and_exit_2(facenet, config: Path) -> None:
@@ -133,3 +74,10 @@ def test_options_are_flags_and_wrong_ones_are_named(facenet, config: Path, tmp_p
     ran = facenet("serve", "--config", wrong)
     assert ran.code == 2
     assert f"{wrong}:6: frontends.serve.prot: unknown key, did you mean 'port'?" in ran.err
+
+
+@pytest.mark.parametrize("origins", ["example.com", "https://", "https://a.example/page"])
+def test_an_origin_that_is_none_is_named(facenet, config: Path, origins: str) -> None:
+    ran = facenet("serve", "--config", config, "--cors-origins", origins)
+    assert ran.code == 2
+    assert re.search(f"cors_origins: .*{re.escape(repr(origins))} is no origin", ran.err)

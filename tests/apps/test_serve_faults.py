@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
-import base64
+import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
-from .test_serve import start, stop
+from .services import Running, picture, problem, running, text_of
 
-UNREACHABLE = "store: {plugin: pgvector, host: 127.0.0.1, port: 1}\n"
+UNREACHABLE = "store: {plugin: pgvector, host: 127.0.0.1, port: 1}"
+Face = Callable[..., bytes]
 
 
-def test_it_verifies_without_its_gallery(trained: Path, faces: Path, tmp_path: Path) -> None:
-    config = tmp_path / "inference.yaml"
-    config.write_text(f"checkpoint_path: {trained / 'bundle'}\ndevice: cpu\n{UNREACHABLE}")
-    image = base64.b64encode((faces / "id-000" / "000.jpg").read_bytes()).decode()
-    process, address = start(config)
-    with httpx.Client(base_url=address, timeout=60) as client:
+def test_it_verifies_without_its_gallery_and_says_what_is_away(
+    serve_config: Callable[..., Path], moody_site: Path, face: Face
+) -> None:
+    pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
+    image = text_of(face())
+    with running(serve_config(UNREACHABLE), PYTHONPATH=str(moody_site)) as service:
+        client = service.client
         assert client.get("/healthz").json()["status"] == "ok"
         answer = client.post("/verify", json={"image_a": image, "image_b": image})
         assert answer.json()["match"] is True
-    stop(process)
+        ready = client.get("/readyz")
+        assert problem(ready) == (503, "store")
+        assert int(ready.headers["retry-after"]) > 0
+        assert "127.0.0.1" not in ready.text
+        assert "port" not in ready.text
+        _finishes_what_it_accepted(service)
+
+
+def _finishes_what_it_accepted(service: Running) -> None:
+    """Half of a request, the word to stop, the other half: there is an answer, and an end."""
+    body = picture()
+    head = f"POST /v1/detect HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
+        connection.sendall(f"{head}Content-Type: image/png\r\n\r\n".encode() + body[:20])
+        time.sleep(0.5)  # for the service to have taken it on
+        service.process.terminate()
+        time.sleep(0.5)  # for the signal to have been heeded
+        connection.sendall(body[20:])
+        answer = connection.recv(1000)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert service.process.wait(60) == 0
+    assert "Traceback" not in service.log.read_text()
 
 
 def test_a_recognizer_outlives_its_gallerys_server(inference_yaml: Path, faces: Path) -> None:
