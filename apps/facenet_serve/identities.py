@@ -32,6 +32,8 @@ IdempotencyKey = Annotated[
     ),
 ]
 Tag = Annotated[str | None, Header(description="An ETag that was answered before.")]
+ANY = "*"
+"""Stands for whatever tag somebody who is enrolled has."""
 PATH = "/v1/identities/{identity:path}"
 
 
@@ -50,7 +52,7 @@ def identity_routes(service: Service) -> APIRouter:
         dependencies=enroller,
         status_code=201,
         response_model=Enrolment,
-        **endpoint(EnrolBody),
+        **endpoint(EnrolBody, also={200: {"model": Enrolment, "description": "Enrolled before."}}),
     )
     async def enrol(
         request: Request,
@@ -122,13 +124,13 @@ def identity_routes(service: Service) -> APIRouter:
         operation_id="get_identity",
         response_model=Identity,
         dependencies=searcher,
-        **endpoint(None, 404),
+        **endpoint(None, 404, also={304: {"description": "The ETag is right."}}),
     )
     async def get_identity(identity: str, if_none_match: Tag = None) -> Response:
         """Who is enrolled under a name. 304 where the ETag is still right."""
         record = _known(await run(lambda: recognizer.store.get(identity)))
         tag = _tag(record)
-        if if_none_match and tag in _tags(if_none_match):
+        if if_none_match and _tags(if_none_match) & {tag, ANY}:
             return Response(status_code=304, headers={"ETag": tag})
         return JSONResponse(_identity(record).model_dump(), headers={"ETag": tag})
 
@@ -142,7 +144,7 @@ def identity_routes(service: Service) -> APIRouter:
 
         def work() -> Receipt:
             record = _known(recognizer.store.get(identity))
-            if if_match and _tag(record) not in _tags(if_match):
+            if if_match and not _tags(if_match) & {_tag(record), ANY}:
                 raise Problem("changed", "it was changed since; look at it again")
             return recognizer.forget(identity)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import fasteners  # type: ignore[import-untyped]
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from facenet.errors import ConfigError, RequestError
 from facenet.paths import whole_file
@@ -33,9 +33,9 @@ class Key(BaseModel):
     label: str
     roles: tuple[Role, ...]
     digest: str = Field(repr=False)
-    created: datetime
-    expires: datetime | None = None
-    revoked: datetime | None = None
+    created: AwareDatetime
+    expires: AwareDatetime | None = None
+    revoked: AwareDatetime | None = None
 
     def state(self, now: datetime) -> Literal["valid", "expired", "revoked"]:
         if self.revoked is not None:
