@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import limits
 from fastapi import Request, Security
@@ -101,13 +101,21 @@ class Access:
         """That no web page of another place calls, by its own address or by a name that it has
         given to this one."""
         host = request.headers.get("host", "")
-        if self._only_here and urlsplit(f"//{host}").hostname not in HERE:
+        if self._only_here and _place(f"//{host}").hostname not in HERE:
             raise Problem("foreign-page", f"the service is not {host!r}: call it as localhost")
         origin = request.headers.get("origin")
-        if origin and urlsplit(origin).netloc != host and origin not in self._origins:
+        if origin and _place(origin).netloc != host and origin not in self._origins:
             raise Problem(
                 "foreign-page", f"pages of {origin} may not call: name it in cors_origins, or not"
             )
+
+
+def _place(address: str) -> SplitResult:
+    """The parts of an address; none of one that is broken."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 _ENDED = {"expired": "expired", "revoked": "been revoked"}

@@ -32,7 +32,7 @@ def keys() -> None:
 def add(options: Options, label: str, roles: tuple[Role, ...], days: float | None) -> None:
     """Make a key for LABEL (a person, a program) and print it, this once."""
     now = datetime.now(UTC).replace(microsecond=0)
-    expires = None if days is None else now + timedelta(days=days)
+    expires = None if days is None else _after(now, days)
     key, text = _file(options).add(label, roles, expires)
     click.echo(text)
     click.echo(
@@ -60,6 +60,13 @@ def revoke(options: Options, key_id: str) -> None:
     """Make the key of this id useless, for ever."""
     key = _file(options).revoke(key_id)
     click.echo(f"key {key.id} of {key.label} is revoked")
+
+
+def _after(now: datetime, days: float) -> datetime:
+    try:
+        return now + timedelta(days=days)
+    except (OverflowError, ValueError) as error:
+        raise click.BadParameter(f"{days:g} is no number of days", param_hint="--days") from error
 
 
 def _dates(key: Key) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from facenet.errors import (
+    ConfigError,
     FacenetError,
     ImageError,
     NoFaceError,
@@ -110,9 +111,14 @@ def problem_of(error: FacenetError) -> Problem:
                 "the gallery does not answer now; nothing is lost, try again",
                 headers={"Retry-After": str(STORE_RETRY_SECONDS)},
             )
-        case StoreError() | RequestError():
+        case StoreError() | RequestError() if not isinstance(error, ConfigError):
             return Problem("invalid", text)
     logger.error("failed: %s", type(error).__name__, exc_info=error)
+    return failed()
+
+
+def failed() -> Problem:
+    """What a caller is told of a bug."""
     return Problem("internal", "this is the service's fault; its log says more")
 
 
@@ -123,7 +129,7 @@ def add_handlers(app: FastAPI) -> None:
         FacenetError: problem_of,
         RequestValidationError: lambda error: invalid(error.errors()),
         HTTPException: _refused,
-        Exception: _failed,
+        Exception: lambda _: failed(),
     }
     for kind, handler in handlers.items():
 
@@ -151,7 +157,3 @@ def _refused(error: HTTPException) -> Problem:
     if kind in ("not-found", "method"):
         detail = f"{HTTPStatus(error.status_code).phrase}: /docs lists all addresses"
     return Problem(kind, detail, headers=error.headers)
-
-
-def _failed(error: Exception) -> Problem:
-    return Problem("internal", "this is the service's fault; its log says more")

@@ -10,6 +10,7 @@ from fastapi import Request
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
 from facenet.text import size
 from facenet_serve.problems import Problem, invalid
@@ -63,6 +64,8 @@ class Reader:
                     if total > self._limit:
                         raise self._too_large()
                     parts.append(part)
+        except ClientDisconnect as error:
+            raise Problem("bad-request", "the request broke off") from error  # nobody hears it
         except TimeoutError:
             raise Problem(
                 "slow-body",

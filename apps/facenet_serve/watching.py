@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from facenet_serve.metrics import Metrics
+from facenet_serve.problems import failed
 
 logger = logging.getLogger("facenet.requests")
 
@@ -56,16 +57,21 @@ class Watch:
         state["request_id"] = request_id
         state["key_id"] = NOBODY
         status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+        begun = False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], True
                 _add_headers(scope, MutableHeaders(scope=message), request_id)
             await send(message)
 
         try:
             await self._app(scope, receive, answer)
+        except Exception:
+            if not begun:  # Here, so that also this answer has its headers.
+                await failed().response()(scope, receive, answer)
+            raise
         finally:
             seconds = time.perf_counter() - start
             route = getattr(scope.get("route"), "path", "none")
