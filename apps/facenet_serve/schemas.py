@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import from_json
 
 MOST_IMAGES = 32
 MOST_MATCHES = 1000
@@ -34,7 +34,7 @@ def _from_text(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return from_json(value, allow_inf_nan=False)
     except ValueError as error:
         raise ValueError(f"not valid JSON: {error}") from error
 
