@@ -97,11 +97,13 @@ def facenet_info() -> PluginInfo:
             "fastapi": "MIT",
             "fastapi-offline": "MIT",
             "fasteners": "Apache-2.0",
+            "httptools": "MIT",
             "limits": "MIT",
             "prometheus-client": "Apache-2.0 AND BSD-2-Clause",
             "python-multipart": "Apache-2.0",
             "starlette": "BSD-3-Clause",
             "uvicorn": "BSD-3-Clause",
+            "uvloop": "MIT OR Apache-2.0",
         },
     )
 

@@ -42,7 +42,14 @@ def _from_text(value: Any) -> Any:
 File = Annotated[
     bytes,
     BeforeValidator(_encoded),
-    WithJsonSchema({"type": "string", "contentEncoding": "base64", "examples": ["/9j/4AAQSk..."]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "byte",
+            "contentEncoding": "base64",
+            "examples": ["/9j/4AAQSk..."],
+        }
+    ),
 ]
 """An image file: JPEG, PNG or another that the service is configured for."""
 Attributes = Annotated[dict[str, Any] | None, BeforeValidator(_from_text)]

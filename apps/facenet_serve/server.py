@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ import click
 from fastapi import FastAPI
 
 from facenet.config import InferenceConfig
-from facenet.errors import FrontendError
+from facenet.errors import FrontendError, StoreUnavailable
 from facenet.recognition import Recognizer
 from facenet.serving import Listener
 from facenet_serve import Options
@@ -20,6 +21,8 @@ from facenet_serve.keys import KeyFile
 from facenet_serve.logs import write_json_lines
 from facenet_serve.metrics import SHARED_FOLDER
 from facenet_serve.tracing import check_tracing, trace
+
+logger = logging.getLogger(__name__)
 
 GRACE = 30
 """Seconds that accepted requests may still take once it is asked to stop."""
@@ -38,7 +41,11 @@ class Server:
         self._check_access()
         if options.tracing:
             check_tracing()
-        recognizer.store.count()  # whether there is a gallery
+        try:
+            recognizer.store.count()
+        except StoreUnavailable as error:
+            # It may come back, and whoever only verifies does without.
+            logger.warning("the gallery does not answer: %s", error)
 
     def run(self) -> int:
         """Serve until SIGINT or SIGTERM; accepted requests are finished first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from fastapi import Request
@@ -27,8 +28,11 @@ class Service(NamedTuple):
     metrics: Metrics
 
 
-def endpoint(kind: type[Body] | None = None, *statuses: int) -> dict[str, Any]:
-    """What OpenAPI says of an endpoint besides its answer: the body, and the problems."""
+def endpoint(
+    kind: type[Body] | None = None, *statuses: int, also: Mapping[int, Any] | None = None
+) -> dict[str, Any]:
+    """What OpenAPI says of an endpoint besides its usual answer: the body, the problems, and
+    `also` other answers."""
     usual = {401, 403, 429, 503}
     if kind is not None:
         usual |= {400, 408, 413, 415, 422}
@@ -36,7 +40,8 @@ def endpoint(kind: type[Body] | None = None, *statuses: int) -> dict[str, Any]:
         status: {"model": ProblemBody, "content": {"application/problem+json": {}}}
         for status in sorted({*usual, *statuses})
     }
-    return {"responses": problems, "openapi_extra": body_schema(kind) if kind else None}
+    answers = {**(also or {}), **problems}
+    return {"responses": answers, "openapi_extra": body_schema(kind) if kind else None}
 
 
 def caller(request: Request) -> str:

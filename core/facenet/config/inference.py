@@ -30,8 +30,13 @@ from facenet.config.section import (
 from facenet.types import ImageFormat, ImageLimits
 from facenet.validation import wrong_key
 
+
+def _frozen(mapping: dict[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(mapping)
+
+
 # Configurations go to other processes; of what is in them only these have no way of their own.
-copyreg.pickle(MappingProxyType, lambda mapping: (MappingProxyType, (dict(mapping),)))
+copyreg.pickle(MappingProxyType, lambda mapping: (_frozen, (dict(mapping),)))
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
