@@ -28,8 +28,6 @@ def make_detector() -> Detector:
 class Moody:
     """A picture of one colour has no face; one that is much wider than high takes long."""
 
-    working_size = 1
-
     def __call__(self, images: Sequence[Image]) -> list[list[Face]]:
         return [self._faces(image) for image in images]
 
