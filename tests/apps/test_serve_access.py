@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -205,21 +202,20 @@ def test_a_page_of_another_place_may_not_call_without_keys(open_service: Running
     assert problem(rebound) == (403, "foreign-page")
 
 
-def test_it_is_open_to_others_with_a_key_or_on_demand(
-    facenet, serve_config: Callable[..., Path], moody_site: Path
+def test_it_is_not_open_to_others_without_any_key(facenet, trained: Path, tmp_path: Path) -> None:
+    config = tmp_path / "inference.yaml"
+    config.write_text(f"checkpoint_path: {trained / 'bundle'}\nstore: memory\ndevice: cpu\n")
+    ran = facenet("serve", "--config", config, "--host", "0.0.0.0", "--port", 0)
+    assert ran.code == 2
+    assert "can be reached from other machines, and there is no API key" in ran.err
+    assert ran.err.count("facenet: ") == 1
+    assert "Traceback" not in ran.err
+
+
+def test_it_is_open_on_demand_until_there_is_a_key(
+    serve_config: Callable[..., Path], moody_site: Path
 ) -> None:
     config = serve_config()
-    refused = subprocess.run(
-        [sys.executable, "-m", "facenet", "serve", "--config", str(config), "--host", "0.0.0.0",
-         "--port", "0"],
-        env={**os.environ, "PYTHONPATH": str(moody_site)},
-        capture_output=True, text=True, timeout=PATIENCE,
-    )  # fmt: skip
-    assert refused.returncode == 2
-    assert "can be reached from other machines, and there is no API key" in refused.stderr
-    assert refused.stderr.count("facenet: ") == 1
-    assert "Traceback" not in refused.stderr
-
     flags = ("--host", "0.0.0.0", "--insecure")
     with running(config, *flags, PYTHONPATH=str(moody_site)) as service:
         remote = {"Host": "faces.example"}
