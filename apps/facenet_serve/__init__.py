@@ -103,7 +103,7 @@ def facenet_info() -> PluginInfo:
             "python-multipart": "Apache-2.0",
             "starlette": "BSD-3-Clause",
             "uvicorn": "BSD-3-Clause",
-            "uvloop": "MIT OR Apache-2.0",
+            "uvloop": "Apache-2.0",
         },
     )
 

@@ -98,7 +98,7 @@ def _add_operation(app: FastAPI, service: Service) -> None:
         operation_id="metrics",
         tags=["operation"],
         response_class=Response,
-        dependencies=[Depends(service.access.needs("admin"))],
+        dependencies=[Depends(service.access.needs("verify"))],
         **endpoint(),
     )
     def metrics() -> Response:

@@ -69,7 +69,7 @@ OF_STATUS = {400: "bad-request", 404: "not-found", 405: "method"}
 """For what the framework itself refuses."""
 
 
-class Problem(Exception):  # noqa: N818: it is an answer
+class Problem(Exception):  # noqa: N818 (it is an answer)
     """An answer that is a problem: a kind of `KINDS`, and what would be right in a sentence."""
 
     def __init__(
@@ -144,7 +144,10 @@ def add_handlers(app: FastAPI) -> None:
 def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """Of values that a model refuses, each with its place."""
     places = [
-        {"at": ".".join(str(part) for part in error["loc"]) or "content", "problem": error["msg"]}
+        {
+            "at": ".".join(str(part) for part in error["loc"]) or "content",
+            "problem": error["msg"].removeprefix("Value error, "),
+        }
         for error in errors
     ]
     detail = "; ".join(f"{place['at']}: {place['problem']}" for place in places)

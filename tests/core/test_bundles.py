@@ -51,6 +51,13 @@ OPTIONS = "--image-size 16 --color rgb --mean 127.5 --std 127.5 --alignment none
 WEIGHTS = np.random.default_rng(0).normal(size=(3 * SIZE * SIZE, DIM)).astype(np.float32)
 
 
+def test_others_may_read_a_bundle_as_they_may_any_file(trained: Path, tmp_path: Path) -> None:
+    usual = tmp_path / "file"
+    usual.touch()
+    modes = {path.stat().st_mode for path in (trained / "bundle").iterdir()}
+    assert modes == {usual.stat().st_mode}
+
+
 def network(
     path: Path,
     *,

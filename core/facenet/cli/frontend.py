@@ -50,6 +50,13 @@ class FrontendCommand(click.Group):
         assert self.plugin
         return super().get_command(ctx, cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not self.list_commands(ctx):
+            ctx.fail(f"Got unexpected extra argument ({' '.join(args)})")
+        return super().resolve_command(ctx, args)
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         fields = self.plugin.options_model.model_fields
         flags = [_flag(name, field) for name, field in fields.items()]

@@ -47,7 +47,11 @@ class TorchModel(EmbeddingModel):
     def write_weights(self, folder: Path) -> None:
         state = self.network.state_dict()
         weights = {name: tensor.cpu().contiguous() for name, tensor in state.items()}
-        save_file(weights, folder / self.weights_name)
+        path = folder / self.weights_name
+        path.touch()
+        mode = path.stat().st_mode
+        save_file(weights, path)
+        path.chmod(mode)  # as files of this user are; the library lets nobody else read it
 
 
 def resized(model: EmbeddingModel, image_size: int) -> TorchModel:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from facenet.config import InferenceConfig, parse_config
-from facenet.errors import ImageError, RequestError
+from facenet.errors import ImageError, NoFaceError, RequestError
 from facenet.imaging import ImageSource, name_of
 from facenet.models import EmbeddingModel, find_pretrained, publish_bundle, save_bundle
 from facenet.plugins import Registry
@@ -209,13 +209,13 @@ class Recognizer:
         `where` leaves only identities whose metadata contains it, as in `where={"team": "red"}`:
         see `Store.search`. The threshold of that decision is the one given, else the configured,
         else the calibrated one for a gallery of this size, whatever part of it is searched; without
-        any, no one is named. Raises `ImageError` when there is no face in the photo, and
+        any, no one is named. Raises `NoFaceError` when there is no face in the photo, and
         `StoreError` for a filter that the store cannot take.
         """
         _check_top_k(top_k)
         crops = self.pipeline.crops(image)
         if not crops:
-            raise ImageError(f"{name_of(image)}: no face found")
+            raise NoFaceError(f"{name_of(image)}: no face found")
         return self.search_crops(
             crops,
             top_k=top_k,
