@@ -69,7 +69,7 @@ OF_STATUS = {400: "bad-request", 404: "not-found", 405: "method"}
 """For what the framework itself refuses."""
 
 
-class Problem(Exception):  # noqa: N818 (it is an answer)
+class Problem(Exception):
     """An answer that is a problem: a kind of `KINDS`, and what would be right in a sentence."""
 
     def __init__(

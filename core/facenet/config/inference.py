@@ -31,7 +31,7 @@ from facenet.types import ImageFormat, ImageLimits
 from facenet.validation import wrong_key
 
 
-def _frozen(mapping: dict[str, Any]) -> Mapping[str, Any]:
+def _frozen(mapping: dict[str, Any]) -> MappingProxyType[str, Any]:
     return MappingProxyType(mapping)
 
 
