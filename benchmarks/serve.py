@@ -176,11 +176,16 @@ def bare(bundle: Path, seconds: float) -> float:
     return done / 2 / (time.perf_counter() - start)
 
 
-def measure(backbone: str, given: argparse.Namespace, scratch: Path) -> None:
-    bundle = scratch / backbone
-    model = untrained(backbone, given.size)
+def bundle_of(backbone: str, size: int, folder: Path) -> Path:
+    """Of a network that has learnt nothing."""
+    model = untrained(backbone, size)
     space = embedding_space(model.network.state_dict(), model.card.preprocessing)
-    save_bundle(TorchModel(model.network, model.card.model_copy(update={"space": space})), bundle)
+    card = model.card.model_copy(update={"space": space})
+    return save_bundle(TorchModel(model.network, card), folder / backbone)
+
+
+def measure(backbone: str, given: argparse.Namespace, scratch: Path) -> None:
+    bundle = bundle_of(backbone, given.size, scratch)
     config = scratch / f"{backbone}.yaml"
     config.write_text(
         f"checkpoint_path: {bundle}\ndevice: cpu\nthreshold: 0.5\nstore: memory\n"
