@@ -44,7 +44,7 @@ class Access:
     @property
     def needs_key(self) -> bool:
         """Whether there are keys; once there were, none is not enough until the service ends."""
-        self._needs_key = self._needs_key or any(True for _ in self._keys)
+        self._needs_key = self._needs_key or len(self._keys) > 0
         return self._needs_key
 
     def needs(self, role: Role) -> Check:

@@ -72,7 +72,7 @@ def identity_routes(service: Service) -> APIRouter:
             is_new = done.added == done.samples > 0
             return 201 if is_new else 200, done.to_dict()
 
-        return await repeats.answer(idempotency_key, caller(request), asked, work)
+        return await repeats.answer(idempotency_key, caller(request), asked.identity, asked, work)
 
     @router.post(
         f"{PATH}/samples",
@@ -98,7 +98,7 @@ def identity_routes(service: Service) -> APIRouter:
             note("enrol", request, samples=done.added)
             return 200, done.to_dict()
 
-        return await repeats.answer(idempotency_key, caller(request), (identity, asked), work)
+        return await repeats.answer(idempotency_key, caller(request), identity, asked, work)
 
     @router.get(
         "/v1/identities",

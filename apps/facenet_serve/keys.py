@@ -67,6 +67,9 @@ class KeyFile:
         """All, also those that are no longer valid, in the order in which they were made."""
         return iter(list(self._read().values()))
 
+    def __len__(self) -> int:
+        return len(self._read())
+
     def find(self, text: str) -> Key | None:
         """The key that a caller shows, valid or not; the comparison takes as long for any."""
         prefix, _, rest = text.partition("_")

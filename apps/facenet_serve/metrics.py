@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -11,7 +12,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Where several workers write what they count, by the name that the library reads."""
@@ -84,6 +85,18 @@ class Metrics:
         """In the format that Prometheus reads."""
         if SHARED_FOLDER not in os.environ:
             return generate_latest(self._registry)
+        for file in Path(os.environ[SHARED_FOLDER]).glob("gauge_live*_*.db"):
+            worker = int(file.stem.rpartition("_")[2])
+            if not _lives(worker):  # it was killed, and what waited in it waits no more
+                mark_process_dead(worker)  # type: ignore[no-untyped-call]
         shared = CollectorRegistry()
         MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
         return generate_latest(shared)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

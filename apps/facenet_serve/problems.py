@@ -19,7 +19,6 @@ from facenet.errors import (
     NoFaceError,
     QualityError,
     RequestError,
-    StoreError,
     StoreUnavailable,
 )
 
@@ -111,7 +110,7 @@ def problem_of(error: FacenetError) -> Problem:
                 "the gallery does not answer now; nothing is lost, try again",
                 headers={"Retry-After": str(STORE_RETRY_SECONDS)},
             )
-        case StoreError() | RequestError() if not isinstance(error, ConfigError):
+        case RequestError() if not isinstance(error, ConfigError):
             return Problem("invalid", text)
     logger.error("failed: %s", type(error).__name__, exc_info=error)
     return failed()
@@ -123,13 +122,12 @@ def failed() -> Problem:
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Let every failure end as a problem."""
+    """Let every failure that is foreseen end as a problem; of others see `watching`."""
     handlers: dict[type[Exception], Callable[[Any], Problem]] = {
         Problem: lambda error: error,
         FacenetError: problem_of,
         RequestValidationError: lambda error: invalid(error.errors()),
         HTTPException: _refused,
-        Exception: lambda _: failed(),
     }
     for kind, handler in handlers.items():
 

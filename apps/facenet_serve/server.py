@@ -76,8 +76,8 @@ class Server:
 
     def _check_access(self) -> None:
         assert self._options.keys_file is not None, "the options have a default"
-        has_keys = any(True for _ in KeyFile(self._options.keys_file))
-        if has_keys or self._options.insecure or self._listener.is_private:
+        keys = KeyFile(self._options.keys_file)
+        if len(keys) or self._options.insecure or self._listener.is_private:
             return
         raise FrontendError(
             f"{self._listener.address} can be reached from other machines, and there is no API "

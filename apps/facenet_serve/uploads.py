@@ -93,9 +93,8 @@ async def _form(request: Request, content: bytes, lists: Sequence[str]) -> dict[
     parser.max_part_size = len(content) + 1
     try:
         form = await parser.parse()
-    except (MultiPartException, KeyError) as error:  # KeyError: a content type without boundary
-        reason = error.message if isinstance(error, MultiPartException) else "it has no boundary"
-        raise Problem("bad-request", f"the form cannot be read: {reason}") from error
+    except MultiPartException as error:
+        raise Problem("bad-request", f"the form cannot be read: {error.message}") from error
     try:
         return {name: await _value(form, name, many=name in lists) for name in form}
     finally:

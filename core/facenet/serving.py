@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
 from typing import Any
 
 from facenet.errors import FrontendError
+
+logger = logging.getLogger(__name__)
+
+CANNOT_START = 3
+"""Exit code of a process that is not to be replaced, as uvicorn has it (its STARTUP_FAILURE)."""
 
 
 class Listener:
@@ -53,17 +61,30 @@ class Listener:
         **settings: Any,
     ) -> None:
         """Likewise in several processes, each with an application that `make_app`, which must be
-        picklable, makes there; one that dies is replaced. Raises `FrontendError` when they cannot
-        start."""
+        picklable, makes there; one that dies is replaced. Raises `FrontendError` when one cannot
+        start; the log then says why."""
         import uvicorn
         from uvicorn.supervisors import Multiprocess
 
+        made = partial(_made, make_app)
         config = uvicorn.Config(
-            make_app, factory=True, workers=workers, log_level="warning", **settings
+            made, factory=True, workers=workers, log_level="warning", **settings
         )
         supervisor = Multiprocess(config, [self._socket])
         announce()
         supervisor.run()
+        if any(worker.exitcode == CANNOT_START for worker in supervisor.processes):
+            raise FrontendError("a process of the service cannot start: the log says why")
+
+
+def _made(make_app: Callable[[], Any]) -> Any:
+    """In a process of its own: the application, or the end of the process that is never replaced,
+    since another would fail likewise."""
+    try:
+        return make_app()
+    except Exception:  # whatever it is, it goes to the log
+        logger.exception("the application cannot be made")
+        sys.exit(CANNOT_START)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable, Iterator
@@ -10,6 +11,12 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+
+pytest.importorskip("fastapi", reason="needs facenet-kit[serve]")
+
+from fastapi import Response
+
+from facenet_serve.repeats import Repeats
 
 from .services import Running, problem, text_of
 
@@ -205,6 +212,21 @@ def test_a_repeat_gets_the_first_answer_again(client: httpx.Client, face: Face) 
     assert problem(other) == (422, "key-reused")
     assert client.get(at("dora")).status_code == 404
     client.delete(at("carl"))
+
+
+def test_no_name_is_kept_for_repeats() -> None:
+    repeats, done = Repeats(), {"identity": "Zoë", "added": 1, "samples": 1, "refused": []}
+
+    async def ask() -> Response:
+        async def work() -> tuple[int, dict[str, Any]]:
+            return 201, dict(done)
+
+        return await repeats.answer("key", "caller", "Zoë", {"images": 1}, work)
+
+    first, again = asyncio.run(ask()), asyncio.run(ask())
+    assert json.loads(first.body) == json.loads(again.body) == done
+    assert again.headers["idempotent-replayed"] == "true"
+    assert "Zoë" not in repr(vars(repeats))
 
 
 def test_a_failure_is_not_repeated(client: httpx.Client, face: Face) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,26 +20,10 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from facenet.drawn_faces import draw_face
 
+from .services import running
 from .studios import PATIENCE, browser
 
 MARKUP = "<b>Ann</b> <script>document.title = 'taken over'</script><img src=x onerror=alert(1)>"
-
-
-@contextmanager
-def serving(config: Path) -> Iterator[str]:
-    """`facenet serve` on any free port: its address. Stopped at the end."""
-    log = config.with_name("serve.log")
-    command = [sys.executable, "-m", "facenet", "serve", "--config", str(config), "--port", "0"]
-    with log.open("wb") as file, subprocess.Popen(command, stderr=file) as process:
-        try:
-            deadline = time.monotonic() + PATIENCE / 1000
-            while not (found := re.search(r"listening on (http\S+)", log.read_text())):
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.1)
-            yield found[1]
-        finally:
-            process.terminate()
 
 
 def written(folder: Path, bundle: Path, more: str = "") -> Path:
@@ -61,8 +43,8 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def address(chromium: Browser, trained: Path, tmp_path_factory) -> Iterator[str]:
     """Of a service that asks for no key."""
-    with serving(written(tmp_path_factory.mktemp("page"), trained / "bundle")) as address:
-        yield address
+    with running(written(tmp_path_factory.mktemp("page"), trained / "bundle")) as service:
+        yield service.address
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +55,8 @@ def locked(chromium: Browser, trained: Path, tmp_path_factory) -> Iterator[tuple
     made = subprocess.run(
         [*command, "tester", "--role", "admin"], check=True, capture_output=True, text=True
     )
-    with serving(config) as address:
-        yield address, made.stdout.strip()
+    with running(config) as service:
+        yield service.address, made.stdout.strip()
 
 
 @pytest.fixture
@@ -163,10 +145,10 @@ def test_it_says_when_they_show_two_people(
     chromium: Browser, trained: Path, faces: Path, tmp_path: Path
 ) -> None:
     strict = written(tmp_path, trained / "bundle", "threshold: 1\n")
-    with serving(strict) as address:
+    with running(strict) as service:
         page = chromium.new_page()
         page.set_default_timeout(PATIENCE)
-        page.goto(address)
+        page.goto(service.address)
         said = compare(page, drawn(faces, 0), drawn(faces, 1))
         page.close()
     assert said.startswith("Two people")
@@ -198,11 +180,11 @@ def test_each_face_of_a_photo_has_its_box_and_its_table(
     group.rotate(90, expand=True).save(tmp_path / "group.jpg", exif=turned)
     weights = real_models / "face_detection_yunet_2023mar.onnx"
     detector = f"detector: {{plugin: yunet, weights: {weights}}}\nthreshold: 0.99\n"
-    with serving(written(tmp_path, trained / "bundle", detector)) as address:
+    with running(written(tmp_path, trained / "bundle", detector)) as service:
         for place in range(3):
-            enrol(address, f"person {place}", tmp_path / f"{place}.png")
+            enrol(service.address, f"person {place}", tmp_path / f"{place}.png")
         page = visitor.new_page()
-        page.goto(address)
+        page.goto(service.address)
         answer = search(page, tmp_path / "group.jpg")
         assert answer.locator("table").count() == 3
         found = places(page)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -88,3 +90,38 @@ def test_all_end_when_the_service_is_stopped(two: Running) -> None:
     two.stop()
     assert len(held) == 2
     assert not any(process.is_running() for process in held)
+
+
+def test_what_waited_in_a_worker_that_is_dead_waits_no_more(tmp_path: Path) -> None:
+    end = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    metrics = "from facenet_serve.metrics import Metrics; metrics = Metrics(); "
+    for number, rest in enumerate(
+        (f"metrics.waiting(5); {end}", "metrics.waiting(2); print(metrics.text().decode())")
+    ):
+        ran = subprocess.run(
+            [sys.executable, "-c", metrics + rest],
+            env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        assert ran.returncode == (-signal.SIGKILL, 0)[number], ran.stderr
+    assert "facenet_queue_requests 2.0" in ran.stdout
+
+
+def test_workers_that_cannot_start_end_the_service() -> None:
+    script = (
+        "import json\nfrom functools import partial\nfrom facenet.errors import FrontendError\n"
+        "from facenet.serving import Listener\n"
+        "if __name__ == '__main__':\n"
+        "    listener = Listener('127.0.0.1', 0)\n"
+        "    try:\n"
+        "        listener.run_workers(partial(json.loads, '{'), 2, announce=lambda: None)\n"
+        "    except FrontendError as error:\n"
+        "        print(error)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert ran.stdout == "a process of the service cannot start: the log says why\n", ran.stderr
+    assert "the application cannot be made" in ran.stderr
+    assert "JSONDecodeError" in ran.stderr

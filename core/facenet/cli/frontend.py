@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,30 +31,28 @@ class FrontendCommand(click.Group):
             no_args_is_help=False,
             subcommand_metavar="",
         )
-        self._plugin: Plugin | None = None
         config_options("inference")(self)
 
-    @property
+    @cached_property
     def plugin(self) -> Plugin:
         """The frontend, imported on first use."""
-        if self._plugin is None:
-            self._plugin = Registry().load("frontend", str(self.name))
-            for command in self._plugin.call("frontend_commands") or ():
-                self.add_command(command)
-        return self._plugin
+        return Registry().load("frontend", str(self.name))
+
+    @cached_property
+    def _further(self) -> dict[str, click.Command]:
+        """The plugin's own commands, by name."""
+        return {str(each.name): each for each in self.plugin.call("frontend_commands") or ()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        assert self.plugin
-        return super().list_commands(ctx)
+        return list(self._further)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        assert self.plugin
-        return super().get_command(ctx, cmd_name)
+        return self._further.get(cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if not self.list_commands(ctx):
+        if not self._further:
             ctx.fail(f"Got unexpected extra argument ({' '.join(args)})")
         return super().resolve_command(ctx, args)
 
