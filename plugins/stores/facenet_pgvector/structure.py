@@ -18,8 +18,12 @@ _CONSTRAINTS = """
 SELECT 'ADD ' || pg_get_constraintdef(oid) FROM pg_constraint
 WHERE conrelid = %s::regclass AND convalidated
 """
+# Not the HNSW index: it comes and goes with the gallery's size, and `pg_get_indexdef` fails on
+# one that is dropped meanwhile.
 _INDEXES = """
 SELECT pg_get_indexdef(indexrelid) FROM pg_index
+    JOIN pg_class ON pg_class.oid = indexrelid
+    JOIN pg_am ON pg_am.oid = relam AND amname <> 'hnsw'
 WHERE indrelid = %s::regclass AND indisvalid
     AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
 """
