@@ -202,11 +202,13 @@ class TestInterruption:
         config, output = write_config(tmp_path, faces, backbones=[BACKBONES[0]]), tmp_path / "out"
         process = start(config)
         wait_for(lambda: next(output.glob("runs/*/progress.json"), None), process)
+        process.send_signal(signal.SIGSTOP)  # Lest it end before the other has begun.
         second = start(config)
-        _, said = second.communicate(timeout=100)
+        _, said = second.communicate(timeout=300)
         assert second.returncode == 2
         assert "another sweep is at work in this folder" in said
         process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGCONT)
         _, said = process.communicate(timeout=100)
         assert process.returncode == 130
         assert "Traceback" not in said
