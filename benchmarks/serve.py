@@ -28,6 +28,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
+from urllib.request import Request, urlopen
 
 import numpy as np
 from inference import BATCH, untrained
@@ -109,7 +110,7 @@ def served(way: str, config: Path) -> Iterator[str]:
         ) as process,
     ):
         try:
-            while not answers(port):
+            while not answers(port, config.with_name("body.json")):
                 if process.poll() is not None:
                     raise SystemExit(f"{way} ended: {log.read_text()[-2000:]}")
                 time.sleep(0.1)
@@ -123,9 +124,11 @@ def served(way: str, config: Path) -> Iterator[str]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def answers(port: int) -> bool:
+def answers(port: int, body: Path) -> bool:
+    """Whether a pair is verified: LitServe takes requests long before its model is loaded."""
+    url, headers = f"http://127.0.0.1:{port}/verify", {"Content-Type": "application/json"}
     try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
+        urlopen(Request(url, body.read_bytes(), headers), timeout=60).close()
     except OSError:
         return False
     return True
