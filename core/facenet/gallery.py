@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -171,6 +171,36 @@ def contains(metadata: Any, where: Any) -> bool:
     if isinstance(where, bool) or isinstance(metadata, bool):
         return where is metadata
     return bool(_exact(metadata) == _exact(where))
+
+
+def check_transfer(identity: str, to: str) -> None:
+    """Raises `StoreError` where samples may not go from one identity to another of these names."""
+    checked_identity(to)
+    if identity == to:
+        raise StoreError(f"{identity!r} is one identity: name another that gets its samples")
+
+
+def chosen_samples(identity: str, held: Collection[int], asked: Sequence[int] | None) -> set[int]:
+    """The samples of an identity that are asked for by number; None: all that it holds.
+
+    Raises `StoreError` for a number that is none of its samples.
+    """
+    if asked is None:
+        return set(held)
+    chosen = set(asked)
+    if strange := sorted(chosen.difference(held)):
+        raise StoreError(f"{identity!r} has no sample of number {', '.join(map(str, strange))}")
+    if not chosen:
+        raise StoreError(f"no sample of {identity!r} is named")
+    return chosen
+
+
+def not_enrolled(identity: str) -> StoreError:
+    return StoreError(f"{identity!r} is not enrolled")
+
+
+def name_taken(identity: str) -> StoreError:
+    return StoreError(f"{identity!r} is another identity already: merge the two, or name another")
 
 
 def fresh_rows(keys: Sequence[Key], held: Set[Key]) -> list[int]:

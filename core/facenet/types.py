@@ -363,6 +363,51 @@ class BulkStore(Store, Protocol):
         key."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldSample(Record):
+    """All that is held of one sample: the `number` by which it is called, which no other sample of
+    its gallery has or gets, its `embedding`, (D,) float32 of unit length, `weight`, `key`, when it
+    was enrolled (UTC), and its aligned face, a PNG file."""
+
+    number: int
+    embedding: Vector
+    weight: float
+    key: str | None
+    at: datetime
+    crop: bytes | None
+
+
+@runtime_checkable
+class CuratedStore(Store, Protocol):
+    """A store in which mistakes can be put right: other names, samples of someone else."""
+
+    def holdings(self, identity: str) -> list[HeldSample]:
+        """All that is held of one identity beside its record, in the order of `samples`; [] when it
+        is not enrolled."""
+
+    def rename(self, identity: str, to: str) -> None:
+        """Give an identity another name. Raises `StoreError` when it is not enrolled, when another
+        identity has that name, and for a name that `enrol` would refuse."""
+
+    def transfer(
+        self,
+        identity: str,
+        to: str,
+        *,
+        samples: Sequence[int] | None = None,
+        template: Template | None = None,
+    ) -> int:
+        """Move the samples of these numbers, or all, from one identity to another, which is created
+        when new; return how many it got.
+
+        In one transaction; both templates are made anew, as `enrol` makes them. A sample whose key
+        the other holds already is erased instead: the two are one. An identity that keeps no sample
+        is gone; when all were asked for, its metadata is merged under the other's. Raises
+        `StoreError` when the identity is not enrolled, for a number that is none of its samples,
+        for an identity and itself, and for a name that `enrol` would refuse.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Finding(Record):
     """Something wrong with a gallery: what `kind` of thing, in which identities, in one sentence,

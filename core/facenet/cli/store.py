@@ -1,4 +1,4 @@
-"""`facenet store status|stop|dump|restore|audit|recall`."""
+"""`facenet store status|stop|dump|restore|audit|recall`, and the group of all its commands."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from facenet.cli import curation
 from facenet.cli.main import INTERRUPTED
 from facenet.cli.options import (
     PATH,
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 
 @click.group("store")
 def command() -> None:
-    """Look after the gallery: its server, its backup, its health."""
+    """Look after the gallery: its server, its backup, its health, and who is in it."""
+
+
+for each in curation.COMMANDS:
+    command.add_command(each)
 
 
 @command.command()

@@ -13,6 +13,7 @@ from facenet.errors import StoreError
 from facenet.testing.galleries import DIM, SPACE, OpenStore, axis, directions, held, names
 from facenet.testing.store_bulk import BulkTests
 from facenet.testing.store_crops import CropTests
+from facenet.testing.store_curation import CurationTests
 from facenet.testing.store_enrolment import EnrolmentTests
 from facenet.testing.store_filters import FilterTests
 from facenet.testing.store_templates import TemplateTests
@@ -30,7 +31,7 @@ HOSTILE_NAMES = [
 ]
 
 
-class StoreSuite(EnrolmentTests, FilterTests, TemplateTests, CropTests, BulkTests):
+class StoreSuite(EnrolmentTests, FilterTests, TemplateTests, CropTests, BulkTests, CurationTests):
     """Override `open_store`; say `persistent = False` when a closed gallery is gone."""
 
     persistent = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -14,16 +15,21 @@ import numpy as np
 from facenet.errors import StoreError, StoreUnavailable
 from facenet.gallery import (
     CheckedAddition,
+    check_transfer,
     checked_addition,
     checked_additions,
     checked_embeddings,
     checked_filter,
+    checked_identity,
+    chosen_samples,
     contains,
     fresh_rows,
+    name_taken,
+    not_enrolled,
     template_direction,
     weighted_sum,
 )
-from facenet.types import Addition, IdentityRecord, Match, Receipt, Samples, StoreStats
+from facenet.types import Addition, HeldSample, IdentityRecord, Match, Receipt, Samples, StoreStats
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,27 +37,57 @@ if TYPE_CHECKING:
     from facenet.types import Template, Vector
 
 
+class _Extra(NamedTuple):
+    """What a sample has besides its vector and weight."""
+
+    number: int
+    key: str | None
+    at: datetime
+    crop: bytes | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One identity. An enrolment replaces the entry; nothing in it is changed."""
+    """One identity. A change replaces the entry; nothing in it is changed."""
 
     samples: Samples
     centroid: Vector
-    crops: tuple[bytes | None, ...] = ()
-    keys: frozenset[str] = frozenset()
+    extras: tuple[_Extra, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
-    def extended(self, given: CheckedAddition) -> _Entry:
+    @property
+    def keys(self) -> frozenset[str]:
+        return frozenset(extra.key for extra in self.extras if extra.key is not None)
+
+    def extended(self, given: CheckedAddition, numbers: Iterator[int]) -> _Entry:
         """With what is new of an addition; the centroid is still the former."""
         count = len(given.samples.weights)
         rows = fresh_rows(given.keys, self.keys) if given.keys is not None else list(range(count))
-        samples = Samples(
-            np.concatenate([self.samples.embeddings, given.samples.embeddings[rows]]),
-            np.concatenate([self.samples.weights, given.samples.weights[rows]]),
-        )
-        crops = (*self.crops, *(given.crops[row] for row in rows))
-        keys, metadata = self.keys.union(given.keys or ()), {**self.metadata, **given.metadata}
-        return _Entry(samples, self.centroid, crops, keys, metadata)
+        now = datetime.now(UTC)
+        keys: Sequence[str | None] = given.keys or [None] * count
+        added = Samples(given.samples.embeddings[rows], given.samples.weights[rows])
+        extras = tuple(_Extra(next(numbers), keys[row], now, given.crops[row]) for row in rows)
+        entry = self.joined(added, extras)
+        return replace(entry, metadata={**self.metadata, **given.metadata})
+
+    def joined(self, samples: Samples, extras: tuple[_Extra, ...]) -> _Entry:
+        """With these samples too, all in order of enrolment; the centroid is still the former."""
+        together = (*self.extras, *extras)
+        parts = zip(self.samples, samples, strict=True)
+        joined = Samples(*(np.concatenate(part) for part in parts))
+        order = sorted(range(len(together)), key=lambda row: together[row].number)
+        return replace(self, samples=joined, extras=together).only(order)
+
+    def only(self, rows: Sequence[int]) -> _Entry:
+        """With the samples of these rows alone; the centroid is still the former."""
+        samples = Samples(*(part[rows] for part in self.samples))
+        return replace(self, samples=samples, extras=tuple(self.extras[row] for row in rows))
+
+    def settled(self, identity: str, template: Template | None) -> _Entry:
+        """With the centroid that its samples make."""
+        make = template or weighted_sum
+        centroid = template_direction(make, _copied(self.samples), identity)
+        return replace(self, centroid=centroid)
 
     def record(self, identity: str) -> IdentityRecord:
         count = len(self.samples.weights)
@@ -79,6 +115,7 @@ class MemoryStore:
         none = Samples(np.empty((0, embedding_dim), np.float32), np.empty(0, np.float32))
         self._nobody = _Entry(none, np.zeros(embedding_dim, np.float32))
         self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
         self._index: _Index | None = None
         self._gallery: dict[str, _Entry] | None = {}
 
@@ -109,15 +146,13 @@ class MemoryStore:
             added = []
             for given in additions:
                 held = changed.get(given.identity) or gallery.get(given.identity, self._nobody)
-                entry = held.extended(given)
+                entry = held.extended(given, self._numbers)
                 if len(entry.samples.weights):
                     changed[given.identity] = entry
                 added.append(len(entry.samples.weights) - len(held.samples.weights))
-            make = template or weighted_sum
-            for identity, entry in changed.items():
-                centroid = template_direction(make, _copied(entry.samples), identity)
-                changed[identity] = replace(entry, centroid=centroid)
-            gallery.update(changed)
+            gallery.update(
+                {identity: entry.settled(identity, template) for identity, entry in changed.items()}
+            )
             self._index = None
             return added
 
@@ -163,7 +198,62 @@ class MemoryStore:
 
     def crops(self, identity: str) -> list[bytes | None]:
         with self._lock:
-            return list(self._open_gallery().get(identity, self._nobody).crops)
+            entry = self._open_gallery().get(identity, self._nobody)
+            return [extra.crop for extra in entry.extras]
+
+    def holdings(self, identity: str) -> list[HeldSample]:
+        with self._lock:
+            entry = self._open_gallery().get(identity, self._nobody)
+        held = zip(*_copied(entry.samples), entry.extras, strict=True)
+        return [
+            HeldSample(extra.number, embedding, float(weight), extra.key, extra.at, extra.crop)
+            for embedding, weight, extra in held
+        ]
+
+    def rename(self, identity: str, to: str) -> None:
+        checked_identity(to)
+        with self._lock:
+            gallery = self._open_gallery()
+            if identity not in gallery:
+                raise not_enrolled(identity)
+            if to in gallery and to != identity:
+                raise name_taken(to)
+            gallery[to] = gallery.pop(identity)
+            self._index = None
+
+    def transfer(
+        self,
+        identity: str,
+        to: str,
+        *,
+        samples: Sequence[int] | None = None,
+        template: Template | None = None,
+    ) -> int:
+        check_transfer(identity, to)
+        with self._lock:
+            gallery = self._open_gallery()
+            if identity not in gallery:
+                raise not_enrolled(identity)
+            source, target = gallery[identity], gallery.get(to, self._nobody)
+            numbers = [extra.number for extra in source.extras]
+            leaving = chosen_samples(identity, numbers, samples)
+            rows = [row for row, number in enumerate(numbers) if number in leaving]
+            moved = source.only([row for row in rows if source.extras[row].key not in target.keys])
+            stays = source.only([row for row in range(len(numbers)) if row not in set(rows)])
+            target = target.joined(moved.samples, moved.extras)
+            if samples is None:
+                target = replace(target, metadata={**source.metadata, **target.metadata})
+            changed = {to: target, identity: stays}
+            settled = {
+                name: entry.settled(name, template)
+                for name, entry in changed.items()
+                if entry.extras
+            }
+            gallery.update(settled)
+            if not stays.extras:
+                del gallery[identity]
+            self._index = None
+            return len(moved.extras)
 
     def identities(
         self, *, after: str | None = None, limit: int | None = None

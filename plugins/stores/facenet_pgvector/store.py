@@ -13,13 +13,33 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from facenet.errors import StoreError
 from facenet.gallery import (
+    check_transfer,
     checked_addition,
     checked_additions,
     checked_embeddings,
     checked_filter,
+    checked_identity,
 )
-from facenet.types import Addition, Finding, IdentityRecord, Match, Receipt, Samples, StoreStats
-from facenet_pgvector import Options, bulk, checking, connections, enrolment, queries, rows
+from facenet.types import (
+    Addition,
+    Finding,
+    HeldSample,
+    IdentityRecord,
+    Match,
+    Receipt,
+    Samples,
+    StoreStats,
+)
+from facenet_pgvector import (
+    Options,
+    bulk,
+    checking,
+    connections,
+    curation,
+    enrolment,
+    queries,
+    rows,
+)
 from facenet_pgvector.failures import committing, connecting, working
 from facenet_pgvector.replica import Replica
 from facenet_pgvector.schema import Tables, open_gallery
@@ -155,6 +175,28 @@ class PgVectorStore:
             query = self._sql(queries.CROPS)
             cursor = connection.execute(query, [rows.digest(identity)], binary=True)
             return [crop for (crop,) in cursor]
+
+    def holdings(self, identity: str) -> list[HeldSample]:
+        with self._transaction() as connection:
+            return curation.holdings(connection, self._tables, identity)
+
+    def rename(self, identity: str, to: str) -> None:
+        checked_identity(to)
+        with self._change() as connection:
+            curation.rename(connection, self._tables, identity, to)
+
+    def transfer(
+        self,
+        identity: str,
+        to: str,
+        *,
+        samples: Sequence[int] | None = None,
+        template: Template | None = None,
+    ) -> int:
+        check_transfer(identity, to)
+        dim = self._binding.embedding_dim
+        with self._change() as connection:
+            return curation.transfer(connection, self._tables, identity, to, dim, samples, template)
 
     def identities(
         self, *, after: str | None = None, limit: int | None = None
