@@ -16,7 +16,6 @@ import pytest
 from PIL import Image
 
 Facenet = Callable[..., Any]
-MEMORY = ("--set", "store=memory")
 
 
 @pytest.fixture
@@ -123,3 +122,13 @@ def test_what_cannot_be_done_is_one_line_and_changes_nothing(
         assert "Traceback" not in ran.err
     assert not list(tmp_path.glob("*.zip"))
     assert [len(listed(facenet, gallery, name)) for name in ("id-000", "id-001")] == [3, 3]
+
+
+def test_a_store_that_cannot_says_so(
+    facenet, inference_yaml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("facenet_memory.store.MemoryStore.transfer")
+    memory = ("--config", inference_yaml, "--set", "store=memory")
+    ran = facenet("store", "rename", "ann", "eve", *memory)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("facenet: the store 'memory' can neither rename identities nor move")

@@ -237,9 +237,15 @@ class MemoryStore:
             source, target = gallery[identity], gallery.get(to, self._nobody)
             numbers = [extra.number for extra in source.extras]
             leaving = chosen_samples(identity, numbers, samples)
-            rows = [row for row, number in enumerate(numbers) if number in leaving]
-            moved = source.only([row for row in rows if source.extras[row].key not in target.keys])
-            stays = source.only([row for row in range(len(numbers)) if row not in set(rows)])
+            doubles, rows = target.keys, range(len(numbers))
+            moved = source.only(
+                [
+                    row
+                    for row in rows
+                    if numbers[row] in leaving and source.extras[row].key not in doubles
+                ]
+            )
+            stays = source.only([row for row in rows if numbers[row] not in leaving])
             target = target.joined(moved.samples, moved.extras)
             if samples is None:
                 target = replace(target, metadata={**source.metadata, **target.metadata})
