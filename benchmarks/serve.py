@@ -3,10 +3,12 @@
 python benchmarks/serve.py [--backbone resnet50 ...] [--size 112] [--seconds 8] [--rounds 3]
                            [--concurrency 1 8 32 64]
 
-The references serve the same network: `plain`, the same application where each request makes two
-forward passes of its own; LitServe with batches of up to 32 (pip install litserve), where it is
-installed; and the bare forward of the network on ready batches of 32, which is the ceiling. Needs
-wrk (https://github.com/wg/wrk). Ways take turns; each figure is the median of the rounds.
+facenet is measured with one worker and with two: LitServe has two processes, one of which takes
+the requests. The references serve the same network: `plain`, the same application where each
+request makes two forward passes of its own; LitServe with batches of up to 32 (pip install
+litserve), where it is installed; and the bare forward of the network on ready batches of 32, which
+is the ceiling. Needs wrk (https://github.com/wg/wrk). Ways take turns; each figure is the median of
+the rounds.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ from facenet.recognition.cropping import Crop
 PHOTO, LOAD = 250, 0.8
 QUEUE = 256
 """Of both ways of facenet: what wrk left behind at the end of a run must not fill it."""
-FACENET, PLAIN, LITSERVE = "facenet", "plain", "LitServe"
+FACENET, TWO, PLAIN, LITSERVE = "facenet", "2 workers", "plain", "LitServe"
 WRK = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
@@ -102,6 +104,7 @@ def served(way: str, config: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     start = {
         FACENET: ["-m", "facenet", "serve"],
+        TWO: ["-m", "facenet", "serve", "--workers", "2"],
         PLAIN: [__file__, "--plain"],
         LITSERVE: [str(Path(__file__).with_name("serve_litserve.py"))],
     }[way]
@@ -198,7 +201,7 @@ def measure(backbone: str, given: argparse.Namespace, scratch: Path) -> None:
         f"checkpoint_path: {bundle}\ndevice: cpu\nthreshold: 0.5\nstore: memory\n"
         f"frontends: {{serve: {{queue: {QUEUE}}}}}\n"
     )
-    ways = [FACENET, PLAIN, *([LITSERVE] if find_spec("litserve") else [])]
+    ways = [FACENET, TWO, PLAIN, *([LITSERVE] if find_spec("litserve") else [])]
     seen: dict[tuple[str, int], list[Seen]] = {}
     tops, loaded = [], []
     for _ in range(given.rounds):

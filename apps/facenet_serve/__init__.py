@@ -52,7 +52,14 @@ class Options(BaseModel):
         30.0, gt=0, le=3600, description="Seconds after which an answer is given up (503)."
     )
     concurrency: int = Field(
-        16, ge=1, le=1024, description="Requests that a worker works on at a time."
+        32, ge=1, le=1024, description="Requests that a worker works on at a time."
+    )
+    streams: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Calls of the model at a time, among which a worker's processor cores are "
+        "shared; default: one for each core, at most 4, and one on a GPU.",
     )
     queue: int = Field(
         64, ge=0, le=100_000, description="Requests that may wait for that; further ones get 503."

@@ -23,7 +23,7 @@ from facenet_serve.schemas import Health, Readiness
 from facenet_serve.service import Service, endpoint
 from facenet_serve.uploads import Reader
 from facenet_serve.watching import REQUEST_ID, Watch
-from facenet_serve.work import Workroom
+from facenet_serve.work import Workroom, streams
 
 PAGE = Path(__file__).with_name("page")
 DESCRIPTION = """Verify, search, enrol and forget faces.
@@ -38,6 +38,8 @@ def make_app(recognizer: Recognizer, options: Options) -> FastAPI:
     """The application over a recognizer; all that lasts is in the gallery."""
     metrics = Metrics()
     recognizer.pipeline.on_batch = metrics.batched
+    lanes = streams(options, recognizer.model.device)
+    recognizer.pipeline.embed_in(lanes)
     service = Service(
         recognizer,
         Access(options),
@@ -49,7 +51,9 @@ def make_app(recognizer: Recognizer, options: Options) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        recognizer.pipeline.embed_in(None)
         service.workroom.close()
+        lanes.shutdown()
 
     app = FastAPIOffline(
         title="facenet",

@@ -22,9 +22,13 @@ def _encoded(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     prefix = _DATA_URL.match(value)
-    text = _SPACE.sub("", value[prefix.end() :] if prefix else value)
+    text = value[prefix.end() :] if prefix else value
     try:
         return base64.b64decode(text, validate=True)
+    except ValueError:  # spaces may be the only fault
+        pass
+    try:
+        return base64.b64decode(_SPACE.sub("", text), validate=True)
     except (binascii.Error, ValueError) as error:  # ValueError: of what is not ASCII
         raise ValueError(f"not valid base64: {error}") from error
 

@@ -90,3 +90,16 @@ def test_an_interrupted_call_leaves_no_one_waiting() -> None:
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             shared([1])
+
+
+def test_lanes_call_at_the_same_time() -> None:
+    together = threading.Barrier(2, timeout=WAIT)
+
+    def double(numbers: list[int]) -> list[int]:
+        together.wait()
+        return [2 * number for number in numbers]
+
+    shared = SharedBatches(double, 1)
+    with ThreadPoolExecutor(2) as shared.lanes:
+        assert shared([1, 2, 3, 4]) == [2, 4, 6, 8]
+        assert shared([]) == []

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class EmbeddingModel(ABC):
-    """Weights together with their card; the one object that turns face crops into embeddings."""
+    """Weights together with their card; the one object that turns face crops into embeddings.
+
+    Several threads may embed at a time.
+    """
 
     weights_name: ClassVar[str]
     """The file of a bundle that holds the weights."""

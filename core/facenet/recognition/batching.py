@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -13,15 +14,17 @@ Answer = TypeVar("Answer")
 
 
 class SharedBatches(Generic[Item, Answer]):
-    """Calls `function` from one thread at a time, with what all callers have handed in by then.
+    """Calls `function` with what all callers have handed in by then, at most `size` items in one
+    call, in the order in which they came.
 
-    Nobody waits for others to come: a caller that finds the function idle runs it at once. Those
-    who come meanwhile are served together by the next call, at most `size` items in one, in the
-    order in which they came. Where a call fails, each of its items is tried by itself, so that one
-    caller's fault is not another's.
+    Nobody waits for others to come: a caller that finds the function idle has it called at once,
+    and those who come meanwhile are served together by the next call. Calls are made by the callers
+    themselves, one at a time; or in `lanes`, as many at a time as it has threads. Where a call
+    fails, each of its items is tried by itself, so that one caller's fault is not another's.
     """
 
     def __init__(self, function: Callable[[list[Item]], Sequence[Answer]], size: int) -> None:
+        self.lanes: Executor | None = None
         self._function = function
         self._size = size
         self._waiting: deque[tuple[Item, Future[Answer]]] = deque()
@@ -31,14 +34,22 @@ class SharedBatches(Generic[Item, Answer]):
         """One answer for each item, in order; raises what `function` raises for one of them."""
         tickets: list[Future[Answer]] = [Future() for _ in items]
         self._waiting.extend(zip(items, tickets, strict=True))
-        while not all(ticket.done() for ticket in tickets):
+        # A call takes `size` items, or all that wait: with so many none of these is left over.
+        for _ in range(0, len(items), self._size):
+            if self.lanes is not None:
+                self.lanes.submit(self._serve)
+                continue
             with self._turn:
-                if not all(ticket.done() for ticket in tickets):
-                    self._serve()
+                self._serve()
         return [ticket.result() for ticket in tickets]
 
     def _serve(self) -> None:
-        batch = [self._waiting.popleft() for _ in range(min(self._size, len(self._waiting)))]
+        batch: list[tuple[Item, Future[Answer]]] = []
+        with contextlib.suppress(IndexError):  # nothing waits any more
+            while len(batch) < self._size:
+                batch.append(self._waiting.popleft())
+        if not batch:
+            return
         try:
             self._answer(batch)
         except BaseException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,11 @@ class Pipeline(Cropper):
             unit: SharedBatches(partial(self._embed_batch, unit), config.batch_size)
             for unit in (False, True)
         }
+
+    def embed_in(self, lanes: Executor | None) -> None:
+        """Call the model in these threads from now on; None: in the callers', one at a time."""
+        for shared in self._embed.values():
+            shared.lanes = lanes
 
     def embed(self, crops: Sequence[Crop], *, normalize: bool | None = None) -> Vector:
         """(N, D) float32 embeddings of aligned faces; `normalize` None: as configured."""
