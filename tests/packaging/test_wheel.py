@@ -32,6 +32,7 @@ def test_the_top_level_is_facenet_alone(wheel: zipfile.ZipFile) -> None:
         "facenet",
         "facenet_live",
         "facenet_memory",
+        "facenet_milvus",
         "facenet_pgvector",
         "facenet_serve",
         "facenet_studio",
