@@ -31,6 +31,13 @@ class TestMemory(StoreSuite):
         return opener("memory")
 
 
+class TestMilvus(StoreSuite):
+    @pytest.fixture
+    def open_store(self, tmp_path: Path) -> OpenStore:
+        pytest.importorskip("pymilvus", reason="needs facenet-kit[milvus]")
+        return opener("milvus", uri=str(tmp_path / "faces.db"))
+
+
 class TestEmbeddedPostgres(StoreSuite):
     @pytest.fixture
     def open_store(self, embedded_dir: Path, new_table: str) -> OpenStore:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 import grpc
 from milvus_lite.adapter.grpc.servicer import MilvusServicer
-from milvus_lite.db import LOCK_FILENAME, MilvusLite
+from milvus_lite.db import COLLECTIONS_DIRNAME, LOCK_FILENAME, SCHEMA_FILENAME, MilvusLite
 from milvus_lite.exceptions import DataDirLockedError
 from pymilvus.grpc_gen import milvus_pb2_grpc
 
@@ -78,6 +79,7 @@ def _start(folder: Path) -> LocalMilvus:
         except OSError as error:
             raise StoreUnavailable(f"{folder} cannot be opened: {error.strerror}") from error
         resources.callback(database.close)
+        _sweep(folder)
         sockets = resources.enter_context(TemporaryDirectory(prefix="facenet-"))
         address = f"unix:{sockets}/milvus"
         limits = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
@@ -97,6 +99,13 @@ def _check_folder(folder: Path) -> None:
         )
     if folder.is_dir() and any(folder.iterdir()) and not (folder / LOCK_FILENAME).exists():
         raise StoreError(f"{folder} holds something else than a Milvus: name another uri")
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what is left of a collection whose making, or dropping, was ended in the middle."""
+    for collection in (folder / COLLECTIONS_DIRNAME).iterdir():
+        if not (collection / SCHEMA_FILENAME).exists():
+            shutil.rmtree(collection)
 
 
 @atexit.register

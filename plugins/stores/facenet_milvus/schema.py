@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pymilvus import DataType, MilvusClient
 
 from facenet.errors import StoreError
+from facenet_milvus import purging
 from facenet_milvus.failures import working
 from facenet_milvus.place import CALL_SECONDS, LONG_SECONDS, Place
 
@@ -26,7 +27,6 @@ LARGEST_DIMENSION = 4096
 """Of the sum of an identity's samples, an array."""
 LINKS, BUILD_WIDTH = 32, 200
 _BINDING = "binding"
-_COPY = "_copy"
 
 
 @dataclass(frozen=True)
@@ -116,26 +116,27 @@ def open_gallery(place: Place, gallery: Gallery) -> None:
         )
     with place.changing(), working(place.name):
         client = place.client
-        if client.has_collection(gallery.meta, timeout=CALL_SECONDS):
-            client.load_collection(gallery.meta, timeout=LONG_SECONDS)
-            _check_binding(place, gallery)
+        if not client.has_collection(gallery.meta, timeout=CALL_SECONDS):
+            _create_meta(client, gallery)
+        client.load_collection(gallery.meta, timeout=LONG_SECONDS)
+        bound = _is_bound(place, gallery)
         for collection in (gallery.identities, gallery.samples):
-            finish_rewrite(client, collection)
+            if place.local:
+                purging.finish(client, collection)
             if not client.has_collection(collection, timeout=CALL_SECONDS):
                 gallery.create(client, collection, collection)
         gallery.set_index(client)
         for collection in (gallery.identities, gallery.samples):
             client.load_collection(collection, timeout=LONG_SECONDS)
-        if not client.has_collection(gallery.meta, timeout=CALL_SECONDS):
-            _create_meta(client, gallery)
-        # Also where the process that made the collection was ended before this.
-        row = {"id": _BINDING, "space": gallery.space, "dim": gallery.dim}
-        row |= {"version": SCHEMA_VERSION, "unused": [0.0, 1.0]}
-        place.upsert(gallery.meta, [row])
+        if not bound:  # Last: nothing is missing where there is a binding.
+            row = {"id": _BINDING, "space": gallery.space, "dim": gallery.dim}
+            place.upsert(gallery.meta, [row | {"version": SCHEMA_VERSION, "unused": [0.0, 1.0]}])
 
 
-def _check_binding(place: Place, gallery: Gallery) -> None:
-    for bound in place.get(gallery.meta, [_BINDING], ["space", "dim", "version"], strong=True):
+def _is_bound(place: Place, gallery: Gallery) -> bool:
+    """Raises `StoreError` where it is bound to another model."""
+    found = place.get(gallery.meta, [_BINDING], ["space", "dim", "version"], strong=True)
+    for bound in found:
         if bound["version"] > SCHEMA_VERSION:
             raise StoreError(
                 f"gallery {gallery.collection!r} has schema version {bound['version']}; this "
@@ -147,6 +148,7 @@ def _check_binding(place: Place, gallery: Gallery) -> None:
                 f"dimension {bound['dim']}; the model gives {gallery.space!r} of dimension "
                 f"{gallery.dim}: use the former model, or another collection for this one"
             )
+    return bool(found)
 
 
 def _create_meta(client: MilvusClient, gallery: Gallery) -> None:
@@ -166,28 +168,3 @@ def _create(client: MilvusClient, name: str, schema: CollectionSchema, index: In
     # Of nothing an index is ready at once; to wait for it takes half a second.
     client.create_index(name, index, timeout=CALL_SECONDS, sync=False)
     client.load_collection(name, timeout=LONG_SECONDS)
-
-
-def rewrite(place: Place, gallery: Gallery, collection: str) -> None:
-    """Copy a collection into a new one that takes its place, so that of what was erased nothing
-    stays. Ended at any moment, `finish_rewrite` or another call makes good."""
-    client, copy = place.client, collection + _COPY
-    with working(place.name):
-        finish_rewrite(client, collection)
-        gallery.create(client, collection, copy)
-    for batch in place.scan(collection, ["*"], strong=True):
-        place.upsert(copy, batch)
-    with working(place.name):
-        client.flush(copy, timeout=LONG_SECONDS)
-        client.drop_collection(collection, timeout=CALL_SECONDS)
-        finish_rewrite(client, collection)
-        client.load_collection(collection, timeout=LONG_SECONDS)
-
-
-def finish_rewrite(client: MilvusClient, collection: str) -> None:
-    """The original is dropped when its copy is whole: where both are there, the copy is not."""
-    if client.has_collection(collection + _COPY, timeout=CALL_SECONDS):
-        if client.has_collection(collection, timeout=CALL_SECONDS):
-            client.drop_collection(collection + _COPY, timeout=CALL_SECONDS)
-        else:
-            client.rename_collection(collection + _COPY, collection, timeout=CALL_SECONDS)
