@@ -3,12 +3,14 @@
 The references search the same vectors without facenet: pgvector's HNSW index over `halfvec` with
 ef_search 100 on the same embedded server, FAISS's exact scan, and its HNSW graph (32 links,
 efSearch 100) in this process. facenet also asks the server whether its templates are still those of
-the gallery, and answers with names and metadata. Truth is an exact comparison in float64.
+the gallery, and answers with names and metadata. Truth is an exact comparison in float64. With
+`--milvus` facenet's other store joins in, on milvus-lite with either index.
 
 `clustered`: 20 people around each of N/20 random directions, as resemblance makes them; a probe is
 another photo of one of them. `random`: directions without any structure, the worst case of a graph.
 
 usage: python benchmarks/store.py [--people N ...] [--dims D ...] [--vectors KIND ...] [--probes N]
+    [--milvus]
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ import psutil
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
-from facenet.types import Addition
+from facenet.types import Addition, BulkStore
 from facenet_pgvector import Options, connections
 from facenet_pgvector.embedded import EmbeddedServer
 from facenet_pgvector.store import PgVectorStore, open_store
@@ -71,10 +73,40 @@ def truth(templates: Any, probes: Any) -> Any:
     return np.array(best)
 
 
-def fill(store: PgVectorStore, templates: Any) -> None:
+def fill(store: BulkStore, templates: Any) -> float:
+    """How many identities were enrolled in a second."""
+    begun = time.perf_counter()
     for start in range(0, len(templates), BATCH):
         rows = templates[start : start + BATCH]
         store.enrol_many([Addition(f"{start + row:08}", each) for row, each in enumerate(rows)])
+    return len(templates) / (time.perf_counter() - begun)
+
+
+def milvus(stack: ExitStack, folder: Path, templates: Any) -> dict[str, Search]:
+    """facenet's milvus store with each index, as it is when it is opened again."""
+    from facenet_milvus import Options as MilvusOptions
+    from facenet_milvus.store import open_store as open_milvus
+
+    searches, dim = {}, templates.shape[1]
+    for index in ("FLAT", "HNSW"):
+        place = folder / f"{index}.db"
+        options = MilvusOptions(uri=str(place), index=index)
+        with open_milvus(options, dim, "benchmark") as store:
+            rate = fill(store, templates)
+        size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+        start = time.perf_counter()
+        store = stack.enter_context(open_milvus(options, dim, "benchmark"))
+        searches[f"facenet, milvus {index}"] = search_of(store)
+        searches[f"facenet, milvus {index}"](templates[:1])
+        say(
+            f"milvus-lite {index}: {rate:,.0f} enrolled/s, {size / len(templates):,.0f} bytes of "
+            f"disk each, ready after {time.perf_counter() - start:.1f} s"
+        )
+    return searches
+
+
+def search_of(store: Any) -> Search:
+    return lambda probe: [int(match.identity) for match in store.search(probe, top_k=TOP_K)[0]]
 
 
 def bare_pgvector(connection: Any, templates: Any) -> Search:
@@ -105,7 +137,7 @@ def memory() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def run(people: int, dim: int, kind: str, count: int) -> None:
+def run(people: int, dim: int, kind: str, count: int, with_milvus: bool) -> None:
     templates, probes = gallery(people, dim, kind, count)
     best = truth(templates, probes)
     with ExitStack() as stack:
@@ -116,13 +148,14 @@ def run(people: int, dim: int, kind: str, count: int) -> None:
         assert options.data_dir is not None
         server = stack.enter_context(EmbeddedServer(options.data_dir))
         with open_store(options, dim, "benchmark") as store:
-            fill(store, templates)
+            rate = fill(store, templates)
         before, start = memory(), time.perf_counter()
         store = stack.enter_context(open_store(options, dim, "benchmark"))
         ours = ready(store, probes[:1])
         say(
-            f"{people:,} x {dim}, {kind}: index ready after {time.perf_counter() - start:.1f} s, "
-            f"{(memory() - before) / 2**20:.0f} MiB; {count} probes, {IN_TURN} in turn"
+            f"{people:,} x {dim}, {kind}: {rate:,.0f} enrolled/s, index ready after "
+            f"{time.perf_counter() - start:.1f} s, {(memory() - before) / 2**20:.0f} MiB; "
+            f"{count} probes, {IN_TURN} in turn"
         )
         connection = stack.enter_context(connections.connect(server.parameters))
         connection.patience = None
@@ -134,6 +167,8 @@ def run(people: int, dim: int, kind: str, count: int) -> None:
             "FAISS HNSW": bare_faiss(graph, templates),
             "FAISS Flat": bare_faiss(faiss.IndexFlatIP(dim), templates),
         }
+        if with_milvus:
+            searches |= milvus(stack, Path(folder), templates)
         report(searches, probes, best)
 
 
@@ -141,7 +176,7 @@ def ready(store: PgVectorStore, probe: Any) -> Search:
     """The store's search, once its index is built."""
     store.search(probe)
     store.wait_for_index()
-    return lambda probe: [int(match.identity) for match in store.search(probe, top_k=TOP_K)[0]]
+    return search_of(store)
 
 
 def report(searches: dict[str, Search], probes: Any, best: Any) -> None:
@@ -178,11 +213,12 @@ def main() -> None:
     parser.add_argument("--dims", type=int, nargs="+", default=[128, 512])
     parser.add_argument("--vectors", nargs="+", choices=PLACES, default=list(PLACES))
     parser.add_argument("--probes", type=int, default=500)
+    parser.add_argument("--milvus", action="store_true")
     given = parser.parse_args()
     for people in given.people:
         for dim in given.dims:
             for kind in given.vectors:
-                run(people, dim, kind, given.probes)
+                run(people, dim, kind, given.probes, given.milvus)
 
 
 if __name__ == "__main__":

@@ -94,5 +94,15 @@ def checked_size(text: str, what: str) -> None:
 
 def checked_json(metadata: dict[str, Any], identity: str) -> dict[str, Any]:
     """Metadata that Milvus can keep; raises `StoreError`."""
-    checked_size(json.dumps(metadata, ensure_ascii=False), f"the metadata of {identity!r}")
-    return metadata
+
+    def checked(digits: str) -> int:
+        if not -(2**63) <= int(digits) < 2**64:
+            raise StoreError(
+                f"the metadata of {identity!r} holds {digits}: Milvus keeps integers of 64 bits"
+            )
+        return int(digits)
+
+    text = json.dumps(metadata, ensure_ascii=False)
+    checked_size(text, f"the metadata of {identity!r}")
+    kept: dict[str, Any] = json.loads(text, parse_int=checked)
+    return kept
