@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,75 +25,88 @@ if TYPE_CHECKING:
 
 MOST = 16_384
 """What Milvus returns for a probe, at most."""
-SPARE = 8
-GROWTH = 8
-PROBES_AT_ONCE = 100
+LARGEST_ANSWER, REST_OF_A_ROW = 32 * 2**20, 1024
+"""Bytes: of all rows of a call, where Milvus allows 64 MiB; and of a row beside its template."""
+SPARE, GROWTH, PROBES_AT_ONCE = 8, 8, 100
 ROUNDING = 1e-5
 """How far Milvus's similarities, of float32, may be off."""
 _KEY, _TEXT = re.compile("[A-Za-z_][A-Za-z0-9_]*"), re.compile(r'[^"\\\x00-\x1f]*')
 
 
-def search(
-    place: Place,
-    gallery: Gallery,
-    vectors: Vector,
-    top_k: int,
-    min_similarity: float,
-    where: dict[str, Any],
-) -> list[list[Match]]:
-    """The matches of (M, D) probes of unit length."""
-    answers: list[list[Match]] = []
-    for start in range(0, len(vectors), PROBES_AT_ONCE):
-        some = vectors[start : start + PROBES_AT_ONCE]
-        answers += _search(place, gallery, some, top_k, min_similarity, where)
-    return answers
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of each probe."""
 
+    place: Place
+    gallery: Gallery
+    top_k: int
+    least: float
+    where: dict[str, Any]
 
-def _search(
-    place: Place,
-    gallery: Gallery,
-    vectors: Vector,
-    top_k: int,
-    least: float,
-    where: dict[str, Any],
-) -> list[list[Match]]:
-    answers: dict[int, list[Match]] = {}
-    narrowed, limit = expression(where), top_k + SPARE
-    while limit <= MOST and len(answers) < len(vectors):
-        open_ = [row for row in range(len(vectors)) if row not in answers]
-        found = place.search(
-            gallery.identities, "centroid", vectors[open_], limit, rows.RECORD, narrowed
+    def answers(self, vectors: Vector) -> list[list[Match]]:
+        """The matches of (M, D) probes of unit length."""
+        answers: dict[int, list[Match]] = {}
+        open_ = list(range(len(vectors)))
+        most = min(MOST, LARGEST_ANSWER // (4 * self.gallery.dim + REST_OF_A_ROW))
+        for limit in _limits(self.top_k + SPARE, most):
+            at_once = min(PROBES_AT_ONCE, most // limit)
+            for start in range(0, len(open_), at_once):
+                some = open_[start : start + at_once]
+                found = self._fetched(vectors[some], limit)
+                for row, theirs in zip(some, found, strict=True):
+                    matches = self._settled(vectors[row], theirs, limit)
+                    if matches is not None:
+                        answers[row] = matches
+            open_ = [row for row in open_ if row not in answers]
+            if not open_:
+                break
+        if open_:
+            answers.update(zip(open_, self._compared(vectors[open_]), strict=True))
+        return [answers[row] for row in range(len(vectors))]
+
+    def _fetched(self, vectors: Vector, limit: int) -> list[list[Row]]:
+        narrowed = expression(self.where)
+        return self.place.search(
+            self.gallery.identities, "centroid", vectors, limit, rows.RECORD, narrowed
         )
-        for row, theirs in zip(open_, found, strict=True):
-            ranked = _ranked(vectors[row], theirs)
-            matches = [match for match in ranked if contains(match.metadata, where)]
-            last = ranked[-1].similarity if ranked else -1.0
-            enough = len(matches) >= top_k and matches[top_k - 1].similarity > last + ROUNDING
-            if len(theirs) < limit or enough or last < least - ROUNDING:
-                answers[row] = _best(matches, top_k, least)
-        limit = limit * GROWTH if limit == MOST else min(limit * GROWTH, MOST)
-    rest = [row for row in range(len(vectors)) if row not in answers]
-    if rest:
-        exact = _compared(place, gallery, vectors[rest], top_k, least, where)
-        answers.update(zip(rest, exact, strict=True))
-    return [answers[row] for row in range(len(vectors))]
+
+    def _settled(self, vector: Vector, found: Sequence[Row], limit: int) -> list[Match] | None:
+        """The answer, None where someone who was not fetched could belong to it."""
+        ranked = _ranked(vector, found)
+        matches = self._wanted(ranked)
+        if len(found) == limit:
+            last = ranked[-1].similarity
+            enough = len(matches) >= self.top_k
+            worst = max(matches[self.top_k - 1].similarity, self.least) if enough else self.least
+            if not worst > last + ROUNDING:
+                return None
+        return self._best(matches)
+
+    def _compared(self, vectors: Vector) -> list[list[Match]]:
+        """With every template, here: for more matches than Milvus returns."""
+        best: list[list[Match]] = [[] for _ in vectors]
+        narrowed = expression(self.where)
+        for batch in self.place.scan(self.gallery.identities, rows.RECORD, narrowed):
+            for row, vector in enumerate(vectors):
+                matches = self._wanted(_ranked(vector, batch))
+                best[row] = self._best(_ordered(best[row] + matches))
+        return best
+
+    def _wanted(self, matches: Sequence[Match]) -> list[Match]:
+        return [match for match in matches if contains(match.metadata, self.where)]
+
+    def _best(self, matches: Sequence[Match]) -> list[Match]:
+        return [match for match in matches[: self.top_k] if match.similarity >= self.least]
 
 
-def _compared(
-    place: Place,
-    gallery: Gallery,
-    vectors: Vector,
-    top_k: int,
-    least: float,
-    where: dict[str, Any],
-) -> list[list[Match]]:
-    """With every template, here: for more matches than Milvus returns."""
-    best: list[list[Match]] = [[] for _ in vectors]
-    for batch in place.scan(gallery.identities, rows.RECORD, expression(where)):
-        some = [row for row in batch if contains(row["metadata"], where)]
-        for row, vector in enumerate(vectors):
-            best[row] = _best(_ordered(best[row] + _ranked(vector, some)), top_k, least)
-    return best
+def _limits(first: int, most: int) -> Iterator[int]:
+    """How many are fetched of a probe, until its answer is known; none where the first are more
+    than the most."""
+    while first < most:
+        yield first
+        first *= GROWTH
+        if first >= most:
+            yield most
 
 
 def _ranked(vector: Vector, found: Sequence[Row]) -> list[Match]:
@@ -109,10 +123,6 @@ def _ranked(vector: Vector, found: Sequence[Row]) -> list[Match]:
 
 def _ordered(matches: Iterable[Match]) -> list[Match]:
     return sorted(matches, key=lambda match: (-match.similarity, match.identity))
-
-
-def _best(matches: Sequence[Match], top_k: int, least: float) -> list[Match]:
-    return [match for match in matches[:top_k] if match.similarity >= least]
 
 
 def expression(where: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ CALL_SECONDS = 60.0
 LONG_SECONDS = 3600.0
 """For what reads or writes a whole gallery anew: loading, compacting."""
 ROWS_AT_ONCE = 500
-ROWS_OF_A_SCAN = 2000
+ROWS_OF_A_SCAN = 1000
 
 Row = dict[str, Any]
 _locks: defaultdict[tuple[str, str], threading.RLock] = defaultdict(threading.RLock)

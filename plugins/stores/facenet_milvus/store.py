@@ -25,7 +25,8 @@ from facenet.types import (
     Samples,
     StoreStats,
 )
-from facenet_milvus import Options, checking, enrolment, nearest, purging, rows
+from facenet_milvus import Options, checking, enrolment, purging, rows
+from facenet_milvus.nearest import Question
 from facenet_milvus.place import ROWS_AT_ONCE, Place
 from facenet_milvus.schema import Gallery, open_gallery
 
@@ -113,9 +114,8 @@ class MilvusStore:
         if top_k < 1:
             raise StoreError(f"top_k must be at least 1, got {top_k}")
         with self._place.reading():
-            return nearest.search(
-                self._place, self._gallery, vectors, top_k, min_similarity, wanted
-            )
+            question = Question(self._place, self._gallery, top_k, min_similarity, wanted)
+            return question.answers(vectors)
 
     def get(self, identity: str) -> IdentityRecord | None:
         with self._place.reading():
