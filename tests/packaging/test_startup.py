@@ -33,6 +33,7 @@ HEAVY = (
     "gradio",
     "av",
     "ultralytics",
+    "ray",
     "license_expression",
     "PIL",
     "numpy",

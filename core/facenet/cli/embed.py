@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facenet.cli.options import PATH, config_options, json_option, open_recognizer
+from facenet.cli.options import (
+    PATH,
+    config_options,
+    engine_options,
+    json_option,
+    open_engine,
+    open_recognizer,
+)
 from facenet.cli.output import print_json, print_table, progress, report_skipped
 from facenet.errors import RequestError
 from facenet.paths import checked_output_file, write_whole
@@ -24,12 +31,15 @@ _ROWS = 20
 @click.argument("images", nargs=-1, required=True, type=PATH)
 @config_options("inference")
 @click.option("--output", type=PATH, help="Write an .npz file with arrays images and embeddings.")
+@engine_options
 @json_option
 def command(
     images: tuple[Path, ...],
     config: Path,
     overrides: tuple[str, ...],
     output: Path | None,
+    engine: str,
+    address: str | None,
     as_json: bool,
 ) -> None:
     """Embed the most prominent face of each image; a folder stands for all images below it."""
@@ -46,9 +56,9 @@ def command(
         from facenet.recognition import embed_files
 
         paths = _files(images)
-        with progress("embedding") as update:
+        with open_engine(engine, address) as embed, progress("embedding") as update:
             # Of each batch only this is kept: its crops would fill the memory.
-            for batch in embed_files(recognizer.pipeline, paths, update):
+            for batch in embed_files(recognizer.pipeline, paths, update, engine=embed):
                 names += map(str, batch.found)
                 rows.append(batch.embeddings)
                 failures += batch.failures

@@ -15,6 +15,7 @@ from facenet.errors import ConfigError, RequestError
 if TYPE_CHECKING:
     from facenet.config import InferenceConfig, TrainConfig
     from facenet.recognition import Recognizer
+    from facenet.recognition.bulk import Engine
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
@@ -73,6 +74,37 @@ def open_recognizer(config: Path, overrides: tuple[str, ...]) -> Iterator[Recogn
         yield recognizer
 
 
+def engine_options(command: Command) -> Command:
+    """`--engine` and `--address`, for `open_engine`."""
+    command = click.option(
+        "--address",
+        callback=_for_ray,
+        help="With --engine ray: a running cluster; default: one on this machine.",
+    )(command)
+    return click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        is_eager=True,  # known when the address is looked at
+        help="What embeds the images: this process, or workers of Ray.",
+    )(command)
+
+
+@contextmanager
+def open_engine(engine: str, address: str | None) -> Iterator[Engine]:
+    """The engine that was chosen; raises `RequestError` where it cannot be used."""
+    if engine == "local":
+        from facenet.recognition.bulk import embed_batches
+
+        yield embed_batches
+        return
+    from facenet.recognition.on_ray import connected, embed_on_ray
+
+    with connected(address):
+        yield embed_on_ray
+
+
 def metadata_of(option: str, entries: Sequence[str]) -> dict[str, Any]:
     """The values of a repeated option KEY=VALUE; each VALUE is JSON, or else text.
 
@@ -94,6 +126,12 @@ def existing_config(config: Path) -> Path:
     if not config.is_file():
         raise ConfigError(f"{config}: no such configuration file; name one with --config")
     return config
+
+
+def _for_ray(ctx: click.Context, _option: click.Parameter, address: str | None) -> str | None:
+    if address is not None and ctx.params["engine"] != "ray":
+        raise RequestError(f"--address {address}: is for --engine ray, which was not asked for")
+    return address
 
 
 def _json_or_text(value: str) -> Any:

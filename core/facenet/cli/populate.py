@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from facenet.cli.main import INTERRUPTED
-from facenet.cli.options import PATH, config_options, json_option, open_recognizer
+from facenet.cli.options import (
+    PATH,
+    config_options,
+    engine_options,
+    json_option,
+    open_engine,
+    open_recognizer,
+)
 from facenet.cli.output import print_json, progress, report_skipped
 from facenet.paths import checked_output_file, write_whole
 
@@ -26,9 +33,16 @@ if TYPE_CHECKING:
     type=PATH,
     help="JSON lines to write: path, codes and reason of each image that was not enrolled.",
 )
+@engine_options
 @json_option
 def command(
-    config: Path, overrides: tuple[str, ...], data: Path, failures: Path | None, as_json: bool
+    config: Path,
+    overrides: tuple[str, ...],
+    data: Path,
+    failures: Path | None,
+    engine: str,
+    address: str | None,
+    as_json: bool,
 ) -> int:
     """Enrol a folder of identities; running it again adds only what is new.
 
@@ -41,8 +55,12 @@ def command(
         from facenet.recognition import populate
         from facenet.recognition.stopping import stopped_by_signals
 
-        with stopped_by_signals() as asked, progress("enrolling") as update:
-            report = populate(recognizer, data, progress=update, stop=asked.is_set)
+        with (
+            open_engine(engine, address) as embed,
+            stopped_by_signals() as asked,
+            progress("enrolling") as update,
+        ):
+            report = populate(recognizer, data, progress=update, stop=asked.is_set, engine=embed)
         stats = recognizer.store.stats()
     if failures is not None:
         lines = (f"{json.dumps(failure.to_dict())}\n" for failure in report.failures)
