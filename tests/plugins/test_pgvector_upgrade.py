@@ -175,13 +175,13 @@ def test_upgraded_tables_are_like_new_ones(tcp_server: TcpServer, older: dict[st
     for options in (older, new):
         open_store(**options).close()
     with tcp_server.connect() as connection:
-        for suffix in ("", "_identities", "_meta", "_forgotten"):
+        for suffix in ("", "_identities", "_meta", "_forgotten", "_log", "_undo"):
             old, fresh = (
                 connection.execute(COLUMNS, [options["table"] + suffix]).fetchall()
                 for options in (older, new)
             )
             assert old == fresh
-    assert schema_version(tcp_server, older["table"]) == 4
+    assert schema_version(tcp_server, older["table"]) == 5
 
 
 def test_many_may_upgrade_at_once(older: dict[str, Any]) -> None:
@@ -226,11 +226,11 @@ def test_gallery_of_another_space_is_not_upgraded(
     assert schema_version(tcp_server, version_1["table"]) == 1
 
 
-@pytest.mark.parametrize("version", [0, 5])
+@pytest.mark.parametrize("version", [0, 6])
 def test_other_versions_are_refused(
     tcp_server: TcpServer, version_1: dict[str, Any], version: int
 ) -> None:
     run(tcp_server, f"UPDATE {{t}}_meta SET schema_version = {version}", version_1["table"])
-    with pytest.raises(StoreError, match=f"schema version {version}, but this facenet reads 4"):
+    with pytest.raises(StoreError, match=f"schema version {version}, but this facenet reads 5"):
         open_store(**version_1)
     assert schema_version(tcp_server, version_1["table"]) == version

@@ -410,6 +410,7 @@ def test_an_older_gallery_is_dumped_and_comes_back_as_a_new_one(
         connection.execute(
             f"ALTER TABLE {table}_identities DROP COLUMN changed; DROP TABLE {table}_forgotten;"
             f"DROP FUNCTION {table}_note_change CASCADE; DROP FUNCTION {table}_note_end CASCADE;"
+            f"DROP TABLE {table}_log, {table}_undo; ALTER TABLE {table}_meta DROP COLUMN state;"
             f"DROP INDEX {table}_identities_metadata_idx;"
             f"UPDATE {table}_meta SET schema_version = 3"
         )

@@ -1,4 +1,4 @@
-"""`facenet store samples|rename|merge|move|export-identity`."""
+"""`facenet store samples|rename|merge|move|erase|log|undo|export-identity`."""
 
 from __future__ import annotations
 
@@ -94,6 +94,76 @@ def move(
     click.echo(f"{count(moved, 'sample')} of {identity} moved to {to}{gone}")
 
 
+@click.command()
+@click.argument("identity")
+@click.option(
+    "--sample",
+    "numbers",
+    type=int,
+    multiple=True,
+    required=True,
+    help="Number of a sample, as `facenet store samples` lists them; may be repeated.",
+)
+@config_options("inference")
+def erase(
+    identity: str, numbers: tuple[int, ...], config: Path, overrides: tuple[str, ...]
+) -> None:
+    """Erase samples of IDENTITY for good; `facenet forget` erases all of it."""
+    with open_recognizer(config, overrides) as recognizer:
+        from facenet.recognition.curation import erase
+
+        erased = erase(recognizer, identity, numbers)
+        left = recognizer.store.get(identity)
+    gone = "" if left else f"; {identity} is gone"
+    click.echo(f"{count(erased, 'sample')} of {identity} erased{gone}")
+
+
+@click.command()
+@click.option("--identity", help="Only what concerns this one.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@config_options("inference")
+@json_option
+def log(
+    identity: str | None, limit: int, config: Path, overrides: tuple[str, ...], as_json: bool
+) -> None:
+    """List what was done to the gallery, the last first.
+
+    Whoever is gone has no name here. `undo` takes the number of an entry that can be undone.
+    """
+    with open_recognizer(config, overrides) as recognizer:
+        from facenet.recognition.curation import history
+
+        entries = history(recognizer, identity=identity, limit=limit)
+    if as_json:
+        print_json(entries)
+        return
+    rows = [
+        [
+            entry.number,
+            f"{entry.at:%F %T} UTC",
+            entry.action + (f" of {entry.undoes}" if entry.undoes else ""),
+            " -> ".join(name for name in (entry.identity, entry.other) if name) or None,
+            entry.samples,
+            "yes" if entry.undoable else None,
+        ]
+        for entry in entries
+    ]
+    print_table(["number", "when", "what", "who", "samples", "can be undone"], rows)
+
+
+@click.command()
+@click.argument("number", type=int, required=False)
+@config_options("inference")
+def undo(number: int | None, config: Path, overrides: tuple[str, ...]) -> None:
+    """Take back the change of this NUMBER in the log, or the last one that can be."""
+    with open_recognizer(config, overrides) as recognizer:
+        from facenet.recognition.curation import undo
+
+        entry = undo(recognizer, number)
+    who = f": {entry.identity}" if entry.identity else ""
+    click.echo(f"entry {entry.undoes} is undone{who}")
+
+
 @click.command("export-identity")
 @click.argument("identity")
 @click.argument("file", type=PATH)
@@ -111,4 +181,4 @@ def export_identity(identity: str, file: Path, config: Path, overrides: tuple[st
     click.echo(f"{file}: {count(held, 'sample')} of {identity}")
 
 
-COMMANDS = (samples, rename, merge, move, export_identity)
+COMMANDS = (samples, rename, merge, move, erase, log, undo, export_identity)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facenet.cli import curation
+from facenet.cli import care, curation
+from facenet.cli.drift import drift
 from facenet.cli.main import INTERRUPTED
+from facenet.cli.migrate import migrate
 from facenet.cli.options import (
     PATH,
     config_options,
@@ -30,7 +32,7 @@ def command() -> None:
     """Look after the gallery: its server, its backup, its health, and who is in it."""
 
 
-for each in curation.COMMANDS:
+for each in (*curation.COMMANDS, *care.COMMANDS, drift, migrate):
     command.add_command(each)
 
 

@@ -12,7 +12,14 @@ from facenet.errors import RequestError
 from facenet.paths import whole_file
 from facenet.recognition.enrolment import template_of
 from facenet.recognition.recognizer import Recognizer
-from facenet.types import CuratedStore, HeldSample, IdentityRecord
+from facenet.types import (
+    CuratedStore,
+    HeldSample,
+    IdentityRecord,
+    LogEntry,
+    LoggedStore,
+    PurgingStore,
+)
 
 
 def rename(recognizer: Recognizer, identity: str, to: str) -> None:
@@ -42,6 +49,64 @@ def move(recognizer: Recognizer, identity: str, to: str, samples: Sequence[int])
     """
     template = template_of(recognizer.config)
     return _curated(recognizer).transfer(identity, to, samples=samples, template=template)
+
+
+def erase(recognizer: Recognizer, identity: str, samples: Sequence[int]) -> int:
+    """Erase the samples of these numbers; how many went.
+
+    Raises `RequestError` where the store cannot, and `StoreError` as `CuratedStore.erase` does.
+    """
+    return _curated(recognizer).erase(identity, samples, template=template_of(recognizer.config))
+
+
+def expire(recognizer: Recognizer, before: datetime, *, dry_run: bool = False) -> dict[str, int]:
+    """Erase all samples that were enrolled before a time: how many of whom.
+
+    With `dry_run` nothing is erased. Raises `RequestError` where the store cannot.
+    """
+    store = _curated(recognizer)
+    found = dict(store.older(before))
+    if not dry_run:
+        for identity, samples in found.items():
+            erase(recognizer, identity, samples)
+    return {identity: len(samples) for identity, samples in found.items()}
+
+
+def history(
+    recognizer: Recognizer, *, identity: str | None = None, limit: int | None = None
+) -> list[LogEntry]:
+    """The latest entries of the gallery's log, the last first.
+
+    Raises `RequestError` where the store keeps none.
+    """
+    return _logged(recognizer).history(identity=identity, limit=limit)
+
+
+def undo(recognizer: Recognizer, number: int | None = None) -> LogEntry:
+    """Take back the change of an entry of the log, or the last that can be; the entry of that.
+
+    Raises `RequestError` where the store keeps no log, and where it has nothing to take back;
+    `StoreError` as `LoggedStore.undo` does.
+    """
+    store = _logged(recognizer)
+    if number is None:
+        possible = (entry.number for entry in store.history() if entry.undoable)
+        number = next(possible, None)
+    if number is None:
+        raise RequestError("nothing in the log can be taken back")
+    return store.undo(number, template=template_of(recognizer.config))
+
+
+def purge(recognizer: Recognizer) -> None:
+    """End what the store's engine keeps of what was erased; raises `RequestError` where the store
+    cannot."""
+    store = recognizer.store
+    if not isinstance(store, PurgingStore):
+        raise RequestError(
+            f"the store {recognizer.config.store.plugin!r} has nothing to purge: what it forgets "
+            "is gone, or kept by an engine that it does not rule"
+        )
+    store.purge()
 
 
 def holdings(recognizer: Recognizer, identity: str) -> tuple[IdentityRecord, list[HeldSample]]:
@@ -91,6 +156,16 @@ def export_identity(recognizer: Recognizer, identity: str, path: Path) -> int:
                 if one.crop is not None:
                     archive.writestr(faces[one.number], one.crop)
     return len(samples)
+
+
+def _logged(recognizer: Recognizer) -> LoggedStore:
+    store = recognizer.store
+    if not isinstance(store, LoggedStore):
+        raise RequestError(
+            f"the store {recognizer.config.store.plugin!r} keeps no log: use one that does, such "
+            "as pgvector"
+        )
+    return store
 
 
 def _curated(recognizer: Recognizer) -> CuratedStore:

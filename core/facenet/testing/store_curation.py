@@ -168,6 +168,36 @@ class CurationTests:
             curated_store.transfer("ann", "bob")
         assert everything(curated_store) == before
 
+    def test_single_samples_are_erased(self, curated_store: CuratedStore) -> None:
+        """If this fails: a sample that was erased is still held, or counts in the template."""
+        vectors = directions(3)
+        curated_store.enrol("ann", vectors, keys=list("abc"))
+        first, _, last = (sample.number for sample in curated_store.holdings("ann"))
+        with pytest.raises(StoreError, match="no sample of number 1000000000"):
+            curated_store.erase("ann", [first, 10**9])
+        assert curated_store.erase("ann", [first, last]) == 2
+        assert [sample.key for sample in curated_store.holdings("ann")] == ["b"]
+        np.testing.assert_allclose(held(curated_store, "ann").centroid, vectors[1], atol=1e-6)
+        assert curated_store.enrol("ann", axis(0), keys=["a"]) == 1
+        numbers = [sample.number for sample in curated_store.holdings("ann")]
+        assert not {first, last} & set(numbers)
+        assert curated_store.erase("ann", numbers) == 2
+        assert curated_store.count() == 0
+        with pytest.raises(StoreError, match="'ann' is not enrolled"):
+            curated_store.erase("ann", [first])
+
+    def test_what_is_old_can_be_found(self, curated_store: CuratedStore) -> None:
+        """If this fails: a retention period cannot be kept."""
+        start = datetime.now(UTC) - timedelta(minutes=1)
+        curated_store.enrol("bob", directions(2))
+        curated_store.enrol("ann", axis(0))
+        expected = [
+            (name, [sample.number for sample in curated_store.holdings(name)])
+            for name in ("ann", "bob")
+        ]
+        assert list(curated_store.older(start + timedelta(days=1))) == expected
+        assert list(curated_store.older(start)) == []
+
     def test_nothing_is_lost_between_opposite_moves(self, curated_store: CuratedStore) -> None:
         """If this fails: concurrent moves and enrolments lose samples, or block each other."""
         people = ["ann", "bob"]

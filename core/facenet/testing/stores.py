@@ -16,6 +16,7 @@ from facenet.testing.store_crops import CropTests
 from facenet.testing.store_curation import CurationTests
 from facenet.testing.store_enrolment import EnrolmentTests
 from facenet.testing.store_filters import FilterTests
+from facenet.testing.store_history import HistoryTests
 from facenet.testing.store_templates import TemplateTests
 from facenet.types import Store
 
@@ -31,7 +32,9 @@ HOSTILE_NAMES = [
 ]
 
 
-class StoreSuite(EnrolmentTests, FilterTests, TemplateTests, CropTests, BulkTests, CurationTests):
+class StoreSuite(
+    EnrolmentTests, FilterTests, TemplateTests, CropTests, BulkTests, CurationTests, HistoryTests
+):
     """Override `open_store`; say `persistent = False` when a closed gallery is gone."""
 
     persistent = True

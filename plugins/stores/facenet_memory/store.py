@@ -261,6 +261,32 @@ class MemoryStore:
             self._index = None
             return len(moved.extras)
 
+    def erase(
+        self, identity: str, samples: Sequence[int], *, template: Template | None = None
+    ) -> int:
+        with self._lock:
+            gallery = self._open_gallery()
+            if identity not in gallery:
+                raise not_enrolled(identity)
+            entry = gallery[identity]
+            numbers = [extra.number for extra in entry.extras]
+            gone = chosen_samples(identity, numbers, samples)
+            left = entry.only([row for row, number in enumerate(numbers) if number not in gone])
+            if left.extras:
+                gallery[identity] = left.settled(identity, template)
+            else:
+                del gallery[identity]
+            self._index = None
+            return len(gone)
+
+    def older(self, than: datetime) -> Iterator[tuple[str, list[int]]]:
+        with self._lock:
+            found = {
+                name: [extra.number for extra in entry.extras if extra.at < than]
+                for name, entry in sorted(self._open_gallery().items())
+            }
+        return iter([(name, numbers) for name, numbers in found.items() if numbers])
+
     def identities(
         self, *, after: str | None = None, limit: int | None = None
     ) -> Iterator[IdentityRecord]:

@@ -63,19 +63,21 @@ def write_dump(
         raise StoreError(f"pg_dump failed: {_reason(error.stderr)}") from error
 
 
-def check_dump(path: Path, tables: Tables) -> str:
+def check_dump(path: Path, tables: Tables) -> tuple[str, Tables]:
     """What a dump holds of a gallery, in pg_restore's words, without triggers: they call functions,
-    which no dump of tables has. Raises `StoreError` where it is no dump of this gallery."""
+    which no dump of tables has; and the tables of the collection that it is of. Raises `StoreError`
+    where it is no dump of this gallery."""
     with _pg_restore("--list", str(path)) as output:
         listed = output.read().decode(errors="replace")
     names = set(_TABLE.findall(listed))
-    needed = {tables.embeddings, tables.identities, tables.meta}
-    if not needed <= names <= set(tables.names.values()):
-        raise StoreError(
-            f"{path} holds the tables {', '.join(sorted(names)) or 'of nobody'}, not the gallery "
-            f"{tables.embeddings!r}: name its tables with table and identity_table"
-        )
-    return _TRIGGER.sub("", listed)
+    for each in (tables, tables.twin):
+        needed = {each.embeddings, each.identities, each.meta}
+        if needed <= names <= set(each.names.values()):
+            return _TRIGGER.sub("", listed), each
+    raise StoreError(
+        f"{path} holds the tables {', '.join(sorted(names)) or 'of nobody'}, not the gallery "
+        f"{tables.table!r}: name its tables with table and identity_table"
+    )
 
 
 def load_dump(path: Path, listed: str, connection: PatientConnection) -> None:

@@ -16,7 +16,7 @@ from facenet.types import StoreStatus
 from facenet_pgvector import Options, archive, connections
 from facenet_pgvector.connections import PatientConnection
 from facenet_pgvector.failures import connecting, working
-from facenet_pgvector.schema import SETUP_LOCK, ensure_extension, exists, open_gallery
+from facenet_pgvector.schema import SETUP_LOCK, current, ensure_extension, exists, open_gallery
 from facenet_pgvector.servers import reach, remote_name, tables_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ class PostgresManager:
     def status(self) -> StoreStatus:
         if self._options.data_dir is None:
             with self._reached() as (server, connection, _):
-                names = [_quoted(name, connection) for name in self._tables.names.values()]
+                tables = current(connection, self._tables)
+                names = [_quoted(name, connection) for name in tables.names.values()]
                 [size] = connection.execute(_SIZE, [names]).fetchone() or [None]
                 seen = self._seen(connection, StoreStatus(server, True))
                 return replace(seen, size=size and int(size))
@@ -86,7 +87,7 @@ class PostgresManager:
                 partial.touch(mode=0o600)
                 archive.write_dump(
                     partial,
-                    self._tables,
+                    current(connection, self._tables),
                     parameters,
                     snapshot,
                     encrypted=connection.pgconn.ssl_in_use,
@@ -98,20 +99,21 @@ class PostgresManager:
     ) -> StoreStatus:
         if not path.is_file():
             raise StoreError(f"{path}: no such file; name one that 'facenet store dump' wrote")
-        listed = archive.check_dump(path, self._tables)
+        listed, tables = archive.check_dump(path, self._tables)
         with self._reached() as (server, connection, _), connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [SETUP_LOCK])
             self._make_room(connection, server, replace)
             ensure_extension(connection)
             archive.load_dump(path, listed, connection)
             connection.execute("RESET ALL")  # of what the dump sets, such as the search path
-            if not exists(connection, self._tables.meta):
+            if not exists(connection, tables.meta):
                 raise StoreError(f"{path}: its tables are of a schema that this user does not see")
             self._after_restore(connection, path, embedding_dim, space)
             return self._seen(connection, StoreStatus(server, True))
 
     def _make_room(self, connection: PatientConnection, server: str, replaced: bool) -> None:
-        names = list(self._tables.names.values())
+        both = (self._tables, self._tables.twin)
+        names = list(dict.fromkeys(name for each in both for name in each.names.values()))
         there = [name for name in names if exists(connection, name)]
         if there and not replaced:
             raise StoreError(
@@ -127,10 +129,10 @@ class PostgresManager:
     ) -> None:
         """Make what was restored a gallery of today, before anyone else sees it."""
         try:
-            open_gallery(connection, self._tables, embedding_dim, space)
+            tables, _ = open_gallery(connection, self._tables, embedding_dim, space)
         except StoreError as error:
             raise StoreError(f"{path}: {error}") from error
-        connection.execute(self._tables.compose("ANALYZE {identities}, {embeddings}"))
+        connection.execute(tables.compose("ANALYZE {identities}, {embeddings}"))
 
     def _seen(self, connection: PatientConnection, status: StoreStatus) -> StoreStatus:
         version = (connection.info.parameter_status("server_version") or "?").split()[0]
@@ -138,10 +140,11 @@ class PostgresManager:
         extension = connection.execute(query).fetchone()
         server = f"PostgreSQL {version}" + (f", pgvector {extension[0]}" if extension else "")
         status = replace(status, server=server)
-        if not exists(connection, self._tables.meta):
+        tables = current(connection, self._tables)
+        if not exists(connection, tables.meta):
             return status
-        binding = connection.execute(self._tables.compose(_BINDING)).fetchone()
-        counts = connection.execute(self._tables.compose(_COUNTS)).fetchone()
+        binding = connection.execute(tables.compose(_BINDING)).fetchone()
+        counts = connection.execute(tables.compose(_COUNTS)).fetchone()
         if binding is None or counts is None:
             return status
         return replace(

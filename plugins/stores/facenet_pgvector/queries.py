@@ -17,6 +17,10 @@ INSERT INTO {embeddings} (identity_id, embedding, weight, crop, key, key_digest)
 VALUES (%s, %s, %s, %s, %s, %s)
 """
 SETTLE = """
+WITH noted AS (
+    INSERT INTO {log} (action, identity_id, samples)
+    SELECT 'enrol', %(row)s, %(samples)s::bigint WHERE %(samples)s::bigint > 0
+)
 UPDATE {identities} SET
     vector_sum = vector_sum + %(sum)s,
     samples = samples + %(samples)s,
@@ -43,6 +47,11 @@ COPY {embeddings} (identity_id, embedding, weight, crop, key, key_digest) FROM S
 """
 DROP = "DELETE FROM {identities} WHERE id = ANY(%s)"
 SETTLE_ALL = """
+WITH noted AS (
+    INSERT INTO {log} (action, identity_id, samples)
+    SELECT 'enrol', row, samples
+    FROM unnest(%(rows)s::bigint[], %(samples)s::bigint[]) AS given(row, samples) WHERE samples > 0
+)
 UPDATE {identities} AS held SET
     vector_sum = held.vector_sum + given.total,
     samples = held.samples + given.samples,
@@ -112,7 +121,18 @@ SELECT name, samples, centroid, metadata FROM {identities}
 WHERE name COLLATE "C" > %(after)s OR %(after)s::text IS NULL
 ORDER BY name COLLATE "C" LIMIT %(limit)s
 """
-FORGET = "DELETE FROM {identities} WHERE name_digest = %s RETURNING samples"
+# Also what could be taken back of it, under this name or another.
+FORGET = """
+WITH gone AS (
+    DELETE FROM {identities} WHERE name_digest = %(digest)s RETURNING id, samples
+), noted AS (
+    INSERT INTO {log} (action, identity_id, samples) SELECT 'forget', id, samples FROM gone
+), cleared AS (
+    DELETE FROM {undo} WHERE sha256(convert_to(state ->> 'name', 'UTF8')) = %(digest)s
+        OR identity_id IN (SELECT id FROM gone) OR other_id IN (SELECT id FROM gone)
+)
+SELECT id, samples FROM gone
+"""
 STATS = "SELECT count(*), coalesce(sum(samples), 0)::bigint FROM {identities}"
 COUNT = "SELECT count(*) FROM {identities}"
 TEMPLATES = "SELECT id, centroid, name, samples, metadata::text FROM {identities}"

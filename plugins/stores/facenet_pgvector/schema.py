@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg import Connection, errors, sql
 
 from facenet.errors import StoreError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 OLDEST_PGVECTOR = (0, 8)
 SETUP_LOCK = 0x666163656E6574
 """Key of the advisory lock that is held while a gallery is created; 'facenet' in ASCII."""
@@ -45,7 +45,8 @@ CREATE TABLE {meta} (
     schema_version integer NOT NULL,
     identity_table text NOT NULL,
     embedding_dim integer NOT NULL,
-    space text NOT NULL
+    space text NOT NULL,
+    state text NOT NULL DEFAULT 'current'
 );
 """
 # What tells an index elsewhere what is new: each identity has the transaction that changed it last,
@@ -56,6 +57,25 @@ CREATE INDEX ON {identities} (changed);
 CREATE INDEX ON {identities} USING gin (metadata jsonb_path_ops);
 CREATE TABLE {forgotten} (identity_id bigint NOT NULL, changed xid8 NOT NULL);
 CREATE INDEX ON {forgotten} (changed);
+"""
+# What was done to the gallery, by the numbers of identities and samples: names and metadata are in
+# `undo` alone, as far as taking something back needs them, and go when the identity is forgotten.
+_LOG = """
+CREATE TABLE IF NOT EXISTS {log} (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    action text NOT NULL,
+    identity_id bigint,
+    other_id bigint,
+    samples bigint NOT NULL,
+    undoes bigint
+);
+CREATE TABLE IF NOT EXISTS {undo} (
+    log_id bigint PRIMARY KEY,
+    identity_id bigint NOT NULL,
+    other_id bigint,
+    state jsonb NOT NULL
+);
 """
 _TRIGGERS = {
     "note_change": """
@@ -74,9 +94,15 @@ END $$;
 CREATE OR REPLACE TRIGGER note_end AFTER DELETE ON {identities}
     FOR EACH ROW EXECUTE FUNCTION {note_end}();
 """,
+    "keep_log": """
+CREATE OR REPLACE FUNCTION {keep_log}() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'the log of a gallery is only ever added to'; END $$;
+CREATE OR REPLACE TRIGGER keep_log BEFORE UPDATE OR DELETE OR TRUNCATE ON {log}
+    FOR EACH STATEMENT EXECUTE FUNCTION {keep_log}();
+""",
 }
 _THEIR_TRIGGERS = """
-SELECT tgname FROM pg_trigger WHERE tgrelid = '{identities}'::regclass
+SELECT tgname FROM pg_trigger WHERE tgrelid IN ('{identities}'::regclass, '{log}'::regclass)
 """
 # A dump that was restored in another server may hold transactions that are yet to come there.
 _CHANGED_IN_FUTURE = """
@@ -97,15 +123,35 @@ ALTER TABLE {embeddings} ADD COLUMN crop bytea;
 ALTER TABLE {embeddings} ALTER COLUMN crop SET STORAGE EXTERNAL;
 """,
     3: _JOURNAL,
+    4: _LOG + "ALTER TABLE {meta} ADD COLUMN state text NOT NULL DEFAULT 'current';",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The names of a gallery's tables."""
+    """The names of a gallery's tables.
 
-    embeddings: str
-    identities: str
+    A gallery may have two collections, each with tables of its own: while it is migrated to another
+    embedding space, and afterwards, so that it can go back. Their log is one, and so are the
+    numbers of identities and samples.
+    """
+
+    table: str
+    identity_table: str
+    second: bool = False
+
+    @property
+    def twin(self) -> Tables:
+        """Of the other collection."""
+        return replace(self, second=not self.second)
+
+    @property
+    def embeddings(self) -> str:
+        return self.table + "_b" * self.second
+
+    @property
+    def identities(self) -> str:
+        return self.identity_table + "_b" * self.second
 
     @property
     def meta(self) -> str:
@@ -114,36 +160,50 @@ class Tables:
     @property
     def names(self) -> dict[str, str]:
         """The name of each table; those that refer to others come first."""
-        forgotten = f"{self.embeddings}_forgotten"
-        tables = {part: getattr(self, part) for part in ("embeddings", "identities", "meta")}
-        return tables | {"forgotten": forgotten}
+        own = {part: getattr(self, part) for part in ("embeddings", "identities", "meta")}
+        common = {part: f"{self.table}_{part}" for part in ("log", "undo")}
+        return own | {"forgotten": f"{self.embeddings}_forgotten"} | common
 
     def compose(self, statement: str, **parts: sql.Composable) -> sql.Composed:
         """SQL in which {identities}, {embeddings} and so on stand for the quoted names."""
-        names = self.names | {name: f"{self.embeddings}_{name}" for name in (*_TRIGGERS, "hnsw")}
+        names = self.names | {
+            name: f"{self.embeddings}_{name}" for name in (*_TRIGGERS, "retired", "hnsw")
+        }
         quoted = {part: sql.Identifier(name) for part, name in names.items()}
         return sql.SQL(statement).format(**quoted, **parts)
 
 
-def open_gallery(connection: Connection[Any], tables: Tables, dim: int, space: str) -> str:
+def open_gallery(
+    connection: Connection[Any], tables: Tables, dim: int, space: str
+) -> tuple[Tables, str]:
     """Create a gallery, or check that the one there has this dimension and space.
 
-    A gallery of an older version is brought to this one. Returns the version of pgvector.
-    Raises `StoreError`.
+    A gallery of an older version is brought to this one. Returns the tables of its current
+    collection, and the version of pgvector. Raises `StoreError`.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [SETUP_LOCK])
         extension = ensure_extension(connection)
+        tables = current(connection, tables)
         if exists(connection, tables.meta):
             version = _check_binding(connection, tables, dim, space)
             _upgrade(connection, tables, version)
         else:
             create(connection, tables, dim, space)
-        _watch(connection, tables)
-    return extension
+        watch(connection, tables)
+    return tables, extension
 
 
-def _watch(connection: Connection[Any], tables: Tables) -> None:
+def current(connection: Connection[Any], tables: Tables) -> Tables:
+    """The tables of a gallery's current collection; where it has none, of its first."""
+    first = replace(tables, second=False)
+    if not exists(connection, first.twin.meta):
+        return first
+    state = connection.execute(first.twin.compose("SELECT state FROM {meta}")).fetchone()
+    return first.twin if state == ("current",) else first
+
+
+def watch(connection: Connection[Any], tables: Tables) -> None:
     """Let the triggers be there, which a dump of the tables alone does not hold, and all changes in
     the past."""
     found = {name for (name,) in connection.execute(tables.compose(_THEIR_TRIGGERS))}
@@ -193,18 +253,20 @@ def exists(connection: Connection[Any], table: str) -> bool:
     return bool(row and row[0])
 
 
-def create(connection: Connection[Any], tables: Tables, dim: int, space: str) -> None:
+def create(
+    connection: Connection[Any], tables: Tables, dim: int, space: str, state: str = "current"
+) -> None:
     try:
-        connection.execute(tables.compose(_CREATE + _JOURNAL, dim=sql.Literal(dim)))
+        connection.execute(tables.compose(_CREATE + _JOURNAL + _LOG, dim=sql.Literal(dim)))
     except errors.DuplicateTable as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"cannot create the gallery {tables.embeddings!r}: {reason}") from error
     connection.execute(
         tables.compose(
-            "INSERT INTO {meta} (schema_version, identity_table, embedding_dim, space)"
-            " VALUES (%s, %s, %s, %s)"
+            "INSERT INTO {meta} (schema_version, identity_table, embedding_dim, space, state)"
+            " VALUES (%s, %s, %s, %s, %s)"
         ),
-        [SCHEMA_VERSION, tables.identities, dim, space],
+        [SCHEMA_VERSION, tables.identities, dim, space, state],
     )
 
 
@@ -212,7 +274,7 @@ def _check_binding(connection: Connection[Any], tables: Tables, dim: int, space:
     """The schema version of a gallery that is ours to use; raises `StoreError` otherwise."""
     query = "SELECT schema_version, identity_table, embedding_dim, space FROM {meta}"
     row = connection.execute(tables.compose(query)).fetchone()
-    gallery = f"gallery {tables.embeddings!r}"
+    gallery = f"gallery {tables.table!r}"
     if row is None:
         raise StoreError(f"{gallery} is damaged: its table {tables.meta!r} is empty")
     version, identities, its_dim, its_space = row
@@ -227,7 +289,8 @@ def _check_binding(connection: Connection[Any], tables: Tables, dim: int, space:
     if (its_dim, its_space) != (dim, space):
         raise StoreError(
             f"{gallery} is bound to embedding space {its_space!r} of dimension {its_dim}; "
-            f"the model gives {space!r} of dimension {dim}: use that model, or another table"
+            f"the model gives {space!r} of dimension {dim}: use that model, or another table, or "
+            "'facenet store migrate'"
         )
     return int(version)
 

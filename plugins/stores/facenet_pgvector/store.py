@@ -25,10 +25,12 @@ from facenet.types import (
     Finding,
     HeldSample,
     IdentityRecord,
+    LogEntry,
     Match,
     Receipt,
     Samples,
     StoreStats,
+    Successor,
 )
 from facenet_pgvector import (
     Options,
@@ -37,8 +39,11 @@ from facenet_pgvector import (
     connections,
     curation,
     enrolment,
+    history,
+    purging,
     queries,
     rows,
+    succession,
 )
 from facenet_pgvector.failures import committing, connecting, working
 from facenet_pgvector.replica import Replica
@@ -60,7 +65,7 @@ def open_store(options: Options, embedding_dim: int, space: str) -> PgVectorStor
         with connecting(server):
             connection = connections.connect(parameters)
         with connection, working(server):
-            extension = open_gallery(connection, tables, embedding_dim, space)
+            tables, extension = open_gallery(connection, tables, embedding_dim, space)
             register_vector(connection)
             version = (connection.info.parameter_status("server_version") or "?").split()[0]
         place = options.host or "embedded"
@@ -198,6 +203,42 @@ class PgVectorStore:
         with self._change() as connection:
             return curation.transfer(connection, self._tables, identity, to, dim, samples, template)
 
+    def erase(
+        self, identity: str, samples: Sequence[int], *, template: Template | None = None
+    ) -> int:
+        dim = self._binding.embedding_dim
+        with self._change() as connection:
+            return curation.erase(connection, self._tables, identity, dim, samples, template)
+
+    def older(self, than: datetime) -> Iterator[tuple[str, list[int]]]:
+        with self._transaction() as connection:
+            yield from curation.older(connection, self._tables, than)
+
+    def history(self, *, identity: str | None = None, limit: int | None = None) -> list[LogEntry]:
+        with self._transaction() as connection:
+            return history.history(connection, self._tables, identity, limit)
+
+    def undo(self, number: int, *, template: Template | None = None) -> LogEntry:
+        dim = self._binding.embedding_dim
+        with self._change() as connection:
+            return history.undo(connection, self._tables, number, dim, template)
+
+    def successor(self, embedding_dim: int, space: str) -> Successor:
+        return succession.PgSuccessor(self._long_change, self._tables, embedding_dim, space)
+
+    def abandon(self) -> bool:
+        with self._change() as connection:
+            there = succession.other_binding(connection, self._tables)
+        if there is None or there.state != "building":
+            return False
+        self.successor(there.dim, there.space).discard()
+        return True
+
+    def purge(self) -> None:
+        with self._transaction() as connection:
+            connection.patience = None
+            purging.purge(connection, self._tables)
+
     def identities(
         self, *, after: str | None = None, limit: int | None = None
     ) -> Iterator[IdentityRecord]:
@@ -209,8 +250,11 @@ class PgVectorStore:
 
     def forget(self, identity: str) -> Receipt:
         with self._change() as connection:
-            row = connection.execute(self._sql(queries.FORGET), [rows.digest(identity)]).fetchone()
-        return Receipt(identity, row[0] if row else 0, datetime.now(UTC))
+            query, digest = self._sql(queries.FORGET), rows.digest(identity)
+            gone = connection.execute(query, {"digest": digest}).fetchall()
+            rows_gone = [row for row, _ in gone]
+            curation.erase_elsewhere(connection, self._tables, identities=rows_gone)
+        return Receipt(identity, sum(samples for _, samples in gone), datetime.now(UTC))
 
     def count(self) -> int:
         return self.stats().identities
@@ -256,3 +300,10 @@ class PgVectorStore:
             yield connection
             with committing(self._server):
                 connection.commit()
+
+    @contextmanager
+    def _long_change(self) -> Iterator[connections.PatientConnection]:
+        """One that may take as long as it needs."""
+        with self._change() as connection:
+            connection.patience = None
+            yield connection

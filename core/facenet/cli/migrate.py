@@ -1,0 +1,134 @@
+"""`facenet store migrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facenet.cli.main import INTERRUPTED
+from facenet.cli.options import PATH, config_options, json_option, open_recognizer
+from facenet.cli.output import print_json, print_table, progress, report_skipped
+from facenet.errors import RequestError
+from facenet.text import count
+
+if TYPE_CHECKING:
+    from facenet.recognition.decisions import DecisionChange
+    from facenet.recognition.migration import Migration
+
+SHOWN = 10
+
+
+@click.command()
+@config_options("inference")
+@click.option("--to", "bundle", type=PATH, help="The bundle of the model to change to.")
+@click.option("--images", type=PATH, help="The photos it was enrolled from: <identity>/<image>.")
+@click.option("--crops", is_flag=True, help="Embed the aligned faces that the gallery has kept.")
+@click.option("--no-switch", is_flag=True, help="Only prepare, and say what would change.")
+@click.option(
+    "--without-missing", is_flag=True, help="Leave behind samples of which there is no picture."
+)
+@click.option("--abandon", is_flag=True, help="Give up a migration that is not finished.")
+@json_option
+def migrate(
+    config: Path,
+    overrides: tuple[str, ...],
+    bundle: Path | None,
+    images: Path | None,
+    crops: bool,
+    no_switch: bool,
+    without_missing: bool,
+    abandon: bool,
+    as_json: bool,
+) -> int:
+    """Bring the gallery to another model: embed its samples anew, compare, and switch.
+
+    The configuration is that of the present model. The new collection is made beside the old one,
+    which is used meanwhile; a run that was ended goes on with the same command. To go back, change
+    checkpoint_path and migrate to the former model: what it knows already is kept.
+    """
+    if abandon:
+        return _abandon(config, overrides)
+    if bundle is None:
+        raise click.UsageError("give the model to change to with --to, or --abandon")
+    if (images is None) is not crops:
+        raise click.UsageError("give either --images or --crops: what to embed")
+    with open_recognizer(config, overrides) as recognizer:
+        from facenet.recognition.migration import migrate
+        from facenet.recognition.stopping import stopped_by_signals
+
+        with stopped_by_signals() as asked, progress("embedding") as update:
+            report = migrate(
+                recognizer,
+                bundle,
+                images=images,
+                switch=not no_switch,
+                without_missing=without_missing,
+                progress=update,
+                stop=asked.is_set,
+            )
+        former = recognizer.config.checkpoint_path
+    if as_json:
+        print_json(report)
+    else:
+        _print(report, former, bundle)
+    if report.interrupted:
+        click.echo(
+            f"facenet: interrupted: {report.done:,} of {report.samples:,} samples are embedded; "
+            "the same command goes on with the others",
+            err=True,
+        )
+        return INTERRUPTED
+    return 0 if report.switched or no_switch else 1
+
+
+def _abandon(config: Path, overrides: tuple[str, ...]) -> int:
+    with open_recognizer(config, overrides) as recognizer:
+        from facenet.types import MigratingStore
+
+        store = recognizer.store
+        if not isinstance(store, MigratingStore):
+            raise RequestError(f"the store {recognizer.config.store.plugin!r} has no migration")
+        given_up = store.abandon()
+    click.echo("the migration is given up" if given_up else "there is no unfinished migration")
+    return 0
+
+
+def _print(report: Migration, former: Path, bundle: Path) -> None:
+    click.echo(f"{report.done:,} of {count(report.samples, 'sample')} are in the new space")
+    if report.change is not None:
+        _print_change(report.change)
+    if report.switched:
+        left = report.samples - report.done
+        click.echo(
+            f"the gallery is in the space of {bundle} now: set checkpoint_path to it (was "
+            f"{former}), and start anew what has the gallery open"
+            + (f"; {count(left, 'sample')} stayed behind" if left else "")
+        )
+    elif report.change is not None:
+        click.echo("the gallery is in its former space still")
+    if not report.interrupted and not report.switched:
+        report_skipped("sample", report.missing, SHOWN, became="without a picture that can be used")
+
+
+def _print_change(change: DecisionChange) -> None:
+    rows = [
+        [what, getattr(change.before, name), getattr(change.after, name)]
+        for what, name in (
+            ("rank-1", "rank_1"),
+            ("threshold", "threshold"),
+            ("named rightly", "right"),
+            ("named wrongly", "wrong"),
+            ("named nobody", "nobody"),
+        )
+    ]
+    title = f"{count(change.probes, 'sample')} of {change.identities} identities, each left out"
+    print_table(["", "before", "after"], rows, title)
+    if change.before.threshold is None or change.after.threshold is None:
+        click.echo("no decisions to compare: one of the models is not calibrated")
+        return
+    click.echo(f"{count(len(change.flips), 'decision')} would change")
+    for flip in change.flips[:SHOWN]:
+        was, now = flip.before or "nobody", flip.after or "nobody"
+        click.echo(f"  {flip.identity}, sample {flip.place + 1}: {was} -> {now}")

@@ -1,0 +1,177 @@
+"""Bringing a gallery to another model: its samples are embedded anew, beside the old ones."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from facenet.errors import RequestError
+from facenet.imaging import files_of_identities
+from facenet.recognition.bulk import Progress, batches_of, crop_batch
+from facenet.recognition.cropping import Crop
+from facenet.recognition.decisions import DecisionChange, compare_decisions
+from facenet.recognition.enrolment import template_of
+from facenet.recognition.pipeline import Pipeline
+from facenet.recognition.recognizer import Recognizer
+from facenet.records import Record
+from facenet.types import MigratingStore, PendingSample, Samples, Successor
+
+if TYPE_CHECKING:
+    from facenet.types import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Migration(Record):
+    """How far a migration is: `done` of `samples` are in the new space, for the `missing` there was
+    no usable picture; `change` says what it does to decisions, once all are looked at. `switched`:
+    the gallery is in the new space."""
+
+    space: str
+    samples: int
+    done: int
+    missing: tuple[str, ...] = ()
+    change: DecisionChange | None = None
+    switched: bool = False
+    interrupted: bool = False
+
+
+def migrate(
+    recognizer: Recognizer,
+    bundle: Path,
+    *,
+    images: Path | None = None,
+    switch: bool = True,
+    without_missing: bool = False,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Migration:
+    """Embed every sample of the gallery with the model of a bundle, and switch to that.
+
+    The samples are embedded from their kept crops, or from `images`, <identity>/<image> as they
+    were enrolled from: each sample is found by what its photo looks like to the present model. A
+    run that was stopped or killed goes on where it was. The gallery changes in one transaction in
+    the end: not without `switch`, and not while samples are missing, unless `without_missing`
+    leaves these in the former collection.
+
+    Raises `RequestError` where the store cannot, or crops do not fit the new model; `ModelError`
+    for the bundle, `StoreError` as the store does.
+    """
+    store = recognizer.store
+    if not isinstance(store, MigratingStore):
+        raise RequestError(
+            f"the store {recognizer.config.store.plugin!r} cannot bring its gallery to another "
+            "model: use one that can, such as pgvector, or enrol everybody anew"
+        )
+    own = {"checkpoint_path": bundle, "image_size": None, "threshold": None}
+    new = Recognizer.from_config(recognizer.config.model_copy(update=own))
+    if new.model.card.space == recognizer.model.card.space:
+        raise RequestError(f"{bundle}: the gallery is in the embedding space of this model already")
+    if images is None:
+        _check_crops(recognizer, new.pipeline)
+    successor = store.successor(new.model.embedding_dim, new.model.card.space)
+    faces = (
+        _from_crops(successor, new.pipeline)
+        if images is None
+        else _from_images(successor, recognizer.pipeline, new.pipeline, images)
+    )
+    interrupted = False
+    for numbers, pixels in faces:
+        if pixels:
+            vectors = new.model.embed(np.stack(pixels))
+            given = zip(numbers, vectors, strict=True)
+            successor.add({number: vector for all_of, vector in given for number in all_of})
+        if progress:
+            progress(*successor.counts())
+        if stop():
+            interrupted = True
+            break
+    template = template_of(recognizer.config)
+    missing = successor.missing()
+    done, samples = successor.counts()
+    report = Migration(
+        new.model.card.space,
+        samples,
+        done,
+        tuple(f"{each.identity}: sample {each.number}" for each in missing),
+        interrupted=interrupted,
+    )
+    if interrupted:
+        return report
+    change = _change(recognizer, new, successor)
+    ready = switch and (not missing or without_missing)
+    if ready:
+        successor.switch(template=template, without_missing=without_missing)
+    return Migration(report.space, samples, done, report.missing, change, ready)
+
+
+Faces = Iterator[tuple[list[list[int]], "list[Image]"]]
+"""Batches of aligned faces, and of each the numbers of the samples that it stands for."""
+
+
+def _check_crops(recognizer: Recognizer, new: Pipeline) -> None:
+    if recognizer.pipeline.alignment != new.alignment:
+        raise RequestError(
+            f"the kept crops are aligned as {recognizer.pipeline.alignment!r}, and the new model "
+            f"wants {new.alignment!r}: give the photos with --images"
+        )
+
+
+def _from_crops(successor: Successor, new: Pipeline) -> Faces:
+    after = 0
+    while page := successor.missing(after=after, limit=new.config.batch_size):
+        after = page[-1].number
+        kept = [(each.number, each.crop) for each in page if each.crop is not None]
+        yield [[number] for number, _ in kept], [_fitted(crop, new.size) for _, crop in kept]
+
+
+def _fitted(crop: bytes, size: int) -> Image:
+    with PillowImage.open(io.BytesIO(crop)) as picture:
+        pixels = picture.convert("RGB")
+    if pixels.size != (size, size):
+        pixels = pixels.resize((size, size), PillowImage.Resampling.BILINEAR)
+    return np.asarray(pixels)
+
+
+def _from_images(successor: Successor, old: Pipeline, new: Pipeline, images: Path) -> Faces:
+    pending = _by_key(successor.missing())
+    for paths in batches_of(files_of_identities(images), new.config.batch_size):
+        found = {
+            path: pending.pop(crop.key)
+            for path, crop in crop_batch(old, paths)
+            if isinstance(crop, Crop) and crop.key in pending
+        }
+        crops = [
+            (found[path], crop.pixels)
+            for path, crop in crop_batch(new, list(found))
+            if isinstance(crop, Crop)
+        ]
+        yield [numbers for numbers, _ in crops], [pixels for _, pixels in crops]
+
+
+def _by_key(samples: Sequence[PendingSample]) -> dict[str, list[int]]:
+    numbers: dict[str, list[int]] = {}
+    for sample in samples:
+        if sample.key is not None:
+            numbers.setdefault(sample.key, []).append(sample.number)
+    return numbers
+
+
+def _change(recognizer: Recognizer, new: Recognizer, successor: Successor) -> DecisionChange:
+    """What the migration does to decisions about the samples of all identities that are whole."""
+    before: dict[str, Samples] = {}
+    after: dict[str, Samples] = {}
+    for record in recognizer.store.identities():
+        now, then = recognizer.store.samples(record.identity), successor.samples(record.identity)
+        if len(now.weights) == len(then.weights):
+            before[record.identity], after[record.identity] = now, then
+    known = [
+        each.known_threshold(gallery=lambda: max(len(before), 1)) for each in (recognizer, new)
+    ]
+    thresholds = tuple(value[0] if value else None for value in known)
+    return compare_decisions(before, after, *thresholds)
