@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from fastapi import Depends, FastAPI, Response
@@ -12,7 +13,10 @@ from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
+from facenet.errors import RequestError
+from facenet.evaluation import Counts, Drift
 from facenet.recognition import Recognizer
+from facenet.recognition.drift import Operation, drift_since_calibration
 from facenet_serve import Options
 from facenet_serve.access import Access
 from facenet_serve.faces import face_routes
@@ -36,7 +40,7 @@ would be right.
 
 def make_app(recognizer: Recognizer, options: Options) -> FastAPI:
     """The application over a recognizer; all that lasts is in the gallery."""
-    metrics = Metrics()
+    metrics = Metrics(partial(_drift, recognizer))
     recognizer.pipeline.on_batch = metrics.batched
     lanes = streams(options, recognizer.model.device)
     recognizer.pipeline.embed_in(lanes)
@@ -80,6 +84,14 @@ def make_app(recognizer: Recognizer, options: Options) -> FastAPI:
         )
     app.add_middleware(Watch, metrics=metrics)
     return app
+
+
+def _drift(recognizer: Recognizer, operation: Operation, counts: Counts) -> Drift | None:
+    """None where there is nothing to compare with, or the gallery cannot be asked."""
+    try:
+        return drift_since_calibration(recognizer, operation, counts)
+    except RequestError:
+        return None
 
 
 def _add_operation(app: FastAPI, service: Service) -> None:

@@ -62,6 +62,7 @@ def command(
             calibration_fars,
             calibration_of,
             describe_threshold,
+            spread_of,
             update_card,
         )
 
@@ -72,6 +73,7 @@ def command(
             data=source.name,
             fingerprint=fingerprint(result.data.images, source.root),
             probability=_probability(result.summary.measured.pairs, probability),
+            spread=spread_of(result),
         )
     update_card(bundle, {"calibration": calibration})
     if as_json:

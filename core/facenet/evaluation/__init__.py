@@ -1,6 +1,7 @@
 """Measuring: arrays in, figures out. Knows no model and no store."""
 
 from facenet.evaluation.all_pairs import Measured, measure_all_pairs, measure_pairs
+from facenet.evaluation.drift import EDGES, Counts, Drift, drift, histogram, similarity_to_own
 from facenet.evaluation.estimate import Estimate
 from facenet.evaluation.identification import (
     Identification,
@@ -26,8 +27,11 @@ from facenet.evaluation.summary import Summary, rates_at, summarize, tar_change
 from facenet.evaluation.verification import FARS, Verification, pairs_needed, verification
 
 __all__ = [
+    "EDGES",
     "FARS",
     "NO_FACE",
+    "Counts",
+    "Drift",
     "Embedded",
     "Estimate",
     "Figures",
@@ -43,8 +47,10 @@ __all__ = [
     "Verification",
     "VerificationResult",
     "all_pairs_result",
+    "drift",
     "fit_probability",
     "halves",
+    "histogram",
     "identification",
     "identification_result",
     "measure_all_pairs",
@@ -55,6 +61,7 @@ __all__ = [
     "rates_at",
     "read_attributes",
     "read_pairs_file",
+    "similarity_to_own",
     "slices",
     "summarize",
     "tar_change",

@@ -5,8 +5,10 @@ from facenet.models.bundle import load_bundle, read_card, save_bundle, update_ca
 from facenet.models.calibration import (
     Calibration,
     Probability,
+    Spread,
     calibration_fars,
     calibration_of,
+    spread_of,
 )
 from facenet.models.card import ModelCard, NetworkSpec, OnnxSpec, Preprocessing, Split
 from facenet.models.checking import BundleCheck, check_bundle
@@ -34,6 +36,7 @@ __all__ = [
     "Preprocessing",
     "Probability",
     "Split",
+    "Spread",
     "TorchModel",
     "alignment_around",
     "alignment_of",
@@ -54,5 +57,6 @@ __all__ = [
     "resized",
     "resolve_device",
     "save_bundle",
+    "spread_of",
     "update_card",
 ]

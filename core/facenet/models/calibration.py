@@ -7,10 +7,19 @@ from collections.abc import Iterator
 from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from facenet.errors import DataError
-from facenet.evaluation import Summary, pairs_needed
+from facenet.evaluation import (
+    EDGES,
+    NO_FACE,
+    Counts,
+    Summary,
+    VerificationResult,
+    histogram,
+    pairs_needed,
+    similarity_to_own,
+)
 from facenet.models.record import Record
 
 FAR_GRID = tuple(10 ** (-step / 10) for step in range(1, 81))
@@ -46,11 +55,27 @@ class Probability(Record):
         return float(np.interp(similarity, known, probabilities))
 
 
+class Spread(Record):
+    """How alike faces were at calibration, as counts in the bins of `facenet.evaluation.EDGES`: of
+    `genuine` pairs, and of `searches` among the other photos of all; () where pairs were listed."""
+
+    genuine: Counts
+    searches: Counts = ()
+
+    @field_validator("genuine", "searches")
+    @classmethod
+    def _check_bins(cls, counts: Counts) -> Counts:
+        if len(counts) not in (0, len(EDGES) - 1):
+            raise ValueError(f"has {len(counts)} counts, there are {len(EDGES) - 1} bins")
+        return counts
+
+
 class Calibration(Record):
     """The similarity `threshold` of a match, measured for one FAR on certain data.
 
     `low` to `high` is its 95 % interval, `fingerprint` the digest of the images, and `curve` has
-    (FAR, threshold) for smaller FARs, which a search in a large gallery needs.
+    (FAR, threshold) for smaller FARs, which a search in a large gallery needs; `spread` is what
+    later similarities are compared with.
     """
 
     far: float
@@ -64,6 +89,7 @@ class Calibration(Record):
     fingerprint: str
     curve: tuple[tuple[float, float], ...] = Field(default=(), repr=False)
     probability: Probability | None = None
+    spread: Spread | None = Field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"FAR {self.far:g} on {self.impostor_pairs:,} impostor pairs of {self.data}"
@@ -103,6 +129,7 @@ def calibration_of(
     data: str,
     fingerprint: str,
     probability: Probability | None = None,
+    spread: Spread | None = None,
 ) -> Calibration:
     """The calibration that a summary with `calibration_fars` supports.
 
@@ -137,4 +164,16 @@ def calibration_of(
             if smaller < far and estimate.value is not None and estimate.value <= 1
         ),
         probability=probability,
+        spread=spread,
     )
+
+
+def spread_of(result: VerificationResult) -> Spread:
+    """How alike the faces of a measurement are; those that were not found are left out."""
+    pairs, data = result.summary.measured.pairs, result.data
+    seen = pairs.where(pairs.genuine & (pairs.similarity > NO_FACE))
+    genuine = histogram(seen.similarity, seen.weight)
+    if result.listed is not None:
+        return Spread(genuine=genuine)
+    own = similarity_to_own(data.embeddings[data.found], data.identity[data.found])
+    return Spread(genuine=genuine, searches=histogram(own))
