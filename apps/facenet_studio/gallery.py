@@ -11,6 +11,7 @@ import gradio as gr
 from facenet.recognition import Recognizer
 from facenet.text import count
 from facenet.types import IdentityRecord, StoreStats
+from facenet_studio.care import care_section
 from facenet_studio.handling import Changes, listen, status_line
 from facenet_studio.html import NOBODY_YET, notice, png_address, show
 
@@ -123,6 +124,8 @@ def gallery_tab(recognizer: Recognizer) -> None:
     listen(cards.select, ask, [], [asked, words, delete, question], status=status, latest=True)
     listen(delete.click, forget, [asked, *place], shown, status=status, progress=cards)
     listen(no.click, keep, [], [question], status=status)
+    with tab:
+        care_section(recognizer, status, turn, place, shown)
 
 
 def _cards(recognizer: Recognizer, records: Sequence[IdentityRecord]) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -164,6 +165,64 @@ def test_the_gallery_finds_names_and_turns_pages(
     field(page, "gallery-filter").fill("ON 07")
     wait_for(page, "gallery-people", "person 07")
     page.wait_for_function("document.querySelectorAll('#gallery-people .card').length === 1")
+
+
+def test_mistakes_are_found_and_put_right(page: Page, recognizer: Recognizer, faces: Path) -> None:
+    for name, pictures in {"Ann": (0, 1), "Anna": (2,), "Bob": ()}.items():
+        photos = [drawn(faces, 0, picture) for picture in pictures] or [drawn(faces, 1, 0)]
+        recognizer.enrol(name, photos)
+    store: Any = recognizer.store
+    [*_, stranger] = store.holdings("Ann")
+    go_to(page, "Gallery")
+    page.get_by_text("Put it right").click()
+    press(page, "care-duplicates")
+    assert "Anna" in wait_for(page, "care-found", "may be")
+    person, other, samples = (
+        field(page, f"care-{name}") for name in ("person", "other", "samples")
+    )
+    person.fill("Anna")
+    other.fill("Ann")
+    press(page, "care-merge")
+    wait_for(page, "gallery-status", "1 sample of Anna moved to Ann; Anna is gone.")
+    person.fill("Ann")
+    press(page, "care-list")
+    wait_for(page, "care-found", f"{stranger.number}")
+    other.fill("Bob")
+    samples.fill("the last")
+    press(page, "care-move")
+    wait_for(page, "gallery-status", "samples 'the last': give their numbers")
+    samples.fill(f"{stranger.number}")
+    press(page, "care-move")
+    wait_for(page, "gallery-status", "1 sample of Ann moved to Bob.")
+    assert [store.get(name).samples for name in ("Ann", "Bob")] == [2, 2]
+    press(page, "care-undo")
+    wait_for(page, "gallery-status", "of the log is undone.")
+    assert [store.get(name).samples for name in ("Ann", "Bob")] == [3, 1]
+    press(page, "care-log")
+    wait_for(page, "care-found", "undo of")
+    person.fill("Bob")
+    other.fill("Robert")
+    press(page, "care-rename")
+    wait_for(page, "gallery-people", "Robert")
+    press(page, "care-mix-ups")
+    wait_for(page, "care-found", "the others")
+
+
+def test_the_gallery_goes_through_a_file(
+    page: Page, recognizer: Recognizer, faces: Path, tmp_path: Path
+) -> None:
+    recognizer.enrol("Ann", [drawn(faces, 0, 0)])
+    go_to(page, "Gallery")
+    page.get_by_text("Put it right").click()
+    press(page, "care-export")
+    wait_for(page, "gallery-status", "gallery.jsonl holds 1 sample")
+    with page.expect_download() as download:
+        page.locator("#care-exported a[download]").first.click()
+    download.value.save_as(tmp_path / "gallery.jsonl")
+    recognizer.forget("Ann")
+    give(page, "care-import", [tmp_path / "gallery.jsonl"])
+    wait_for(page, "gallery-status", "1 of 1 sample added.")
+    wait_for(page, "gallery-people", "Ann")
 
 
 def test_the_report_shows_the_model_and_its_evaluation(page: Page, recognizer: Recognizer) -> None:
