@@ -38,19 +38,19 @@ def care_section(
             other = _text("Other name", "Who they are, or belong to", "care-other")
             numbers = _text("Samples", "Numbers; for Move", "care-samples")
         with gr.Row():
-            list_samples = gr.Button("Show samples", elem_id="care-list")
-            rename = gr.Button("Rename", elem_id="care-rename")
-            merge = gr.Button("Merge", elem_id="care-merge")
-            move = gr.Button("Move samples", elem_id="care-move")
+            list_samples = _button("Show samples", "care-list")
+            rename = _button("Rename", "care-rename")
+            merge = _button("Merge", "care-merge")
+            move = _button("Move samples", "care-move")
         with gr.Row():
-            find_duplicates = gr.Button("Likely duplicates", elem_id="care-duplicates")
-            find_mix_ups = gr.Button("Likely mix-ups", elem_id="care-mix-ups")
-            log = gr.Button("What was done", elem_id="care-log")
-            undo = gr.Button("Undo the last change", elem_id="care-undo")
+            find_duplicates = _button("Likely duplicates", "care-duplicates")
+            find_mix_ups = _button("Likely mix-ups", "care-mix-ups")
+            log = _button("What was done", "care-log")
+            undo = _button("Undo last change", "care-undo")
         found = gr.HTML(elem_id="care-found")
         with gr.Row():
-            export = gr.Button("Export the gallery", elem_id="care-export")
-            taken = gr.File(label="Import", file_types=ENDINGS, elem_id="care-import")
+            export = _button("Export the gallery", "care-export")
+            taken = gr.File(label="Import", file_types=ENDINGS, height=120, elem_id="care-import")
         exported = gr.File(label="Export", visible=False, elem_id="care-exported")
 
     def look(table: Callable[..., str]) -> Callable[..., Changes]:
@@ -98,6 +98,10 @@ def care_section(
 
 def _text(label: str, placeholder: str, name: str) -> gr.Textbox:
     return gr.Textbox(label=label, placeholder=placeholder, max_lines=1, elem_id=name)
+
+
+def _button(label: str, name: str) -> gr.Button:
+    return gr.Button(label, size="sm", elem_id=name)
 
 
 def _samples(recognizer: Recognizer, identity: str) -> str:

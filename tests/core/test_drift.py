@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
 from facenet.evaluation import EDGES, drift, histogram, similarity_to_own
 from facenet.models import Spread, read_card, update_card
+from facenet.recognition import Recognizer
+from facenet_serve import Options
+from facenet_serve.app import make_app
 from facenet_serve.metrics import Metrics
 
 
@@ -97,6 +101,30 @@ def test_a_search_at_calibration_is_among_ones_other_photos() -> None:
         mean = vectors[others].mean(axis=0)
         expected.append(float(vectors[row] @ mean / np.linalg.norm(mean)))
     np.testing.assert_allclose(similarity_to_own(vectors, people), expected, atol=1e-6)
+
+
+def test_the_service_tells_prometheus(bundle: Path, faces: Path) -> None:
+    settings = {"device": "cpu", "store": "memory", "quality": "off", "threshold": -1}
+    options = Options.model_validate({}, context={"config_dir": bundle})
+    one, other = (faces / name / "000.jpg" for name in ("id-000", "id-001"))
+    with Recognizer.from_pretrained(bundle, **settings) as recognizer:
+        recognizer.enrol("Ann", [one])
+        with TestClient(
+            make_app(recognizer, options),
+            base_url="http://127.0.0.1",
+            client=("127.0.0.1", 1),
+        ) as client:
+            assert "facenet_similarity_psi{" not in client.get("/metrics").text
+            client.post("/v1/search", files={"image": one.read_bytes()})
+            client.post(
+                "/verify", files={"image_a": one.read_bytes(), "image_b": other.read_bytes()}
+            )
+            said = client.get("/metrics").text
+    lines = [line for line in said.splitlines() if line.startswith("facenet_similarity_psi")]
+    values = dict(line.rsplit(" ", 1) for line in lines)
+    for operation in ("search", "verify"):
+        assert float(values[f'facenet_similarity_psi{{operation="{operation}"}}']) > 0.25
+        assert float(values[f'facenet_similarity_psi_by_chance{{operation="{operation}"}}']) > 0.1
 
 
 # On the command line

@@ -97,6 +97,7 @@ def test_the_evaluation_pages_commands_work(workspace: Path) -> None:
     for script in blocks(ROOT / "docs" / "evaluation.md", "bash"):
         ran = shell(script, workspace)
         assert ran.returncode == 0, script + ran.stdout + ran.stderr
+    assert "\nsearch: " in f"\n{ran.stdout}"  # of `store drift`
     assert (workspace / "artifacts" / "report" / "index.html").is_file()
 
 

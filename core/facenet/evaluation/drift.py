@@ -80,9 +80,8 @@ def drift(before: Sequence[int], now: Sequence[int], *, above: float = -1.0) -> 
     """Compare two `Counts`, by the bins that lie wholly above a similarity.
 
     The index is the sum of (q - p) ln(q / p) over the bins, with p and q the shares before and now
-    (Yurdakul 2018, Statistical Properties of Population Stability Index,
-    scholarworks.wmich.edu/dissertations/3208). Bins are joined until each has a tenth of `before`,
-    and a bin that is empty now counts as half a similarity. Without any change the index of n and m
+    (docs/evaluation.md has the sources). Bins are joined until each has a tenth of `before`, and a
+    bin that is empty now counts as half a similarity. Without any change the index of n and m
     similarities is about (1 / n + 1 / m) times a chi-squared number of one degree of freedom less
     than there are bins, as Pearson's statistic of two samples is, which it equals to first order;
     where that alone exceeds `SMALL` once in twenty times, they are too few for a verdict.
