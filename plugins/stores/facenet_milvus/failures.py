@@ -39,6 +39,8 @@ def working(place: str) -> Iterator[None]:
         raise StoreError(f"{place} cannot keep a value: {_reason(error)}") from error
     except (MilvusException, grpc.RpcError) as error:
         reason = _reason(error)
+        if "create connection first" in reason:  # By another thread, meanwhile.
+            raise StoreUnavailable("the store is closed") from error
         if _DENIED.search(reason):
             raise StoreUnavailable(_denied(place, reason)) from error
         if _FULL.search(reason):

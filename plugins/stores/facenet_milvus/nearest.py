@@ -65,9 +65,14 @@ class Question:
         return [answers[row] for row in range(len(vectors))]
 
     def _fetched(self, vectors: Vector, limit: int) -> list[list[Row]]:
-        narrowed = expression(self.where)
         return self.place.search(
-            self.gallery.identities, "centroid", vectors, limit, rows.RECORD, narrowed
+            self.gallery.identities,
+            "centroid",
+            vectors,
+            limit,
+            rows.RECORD,
+            expression(self.where),
+            self.gallery.search_parameters(limit),
         )
 
     def _settled(self, vector: Vector, found: Sequence[Row], limit: int) -> list[Match] | None:

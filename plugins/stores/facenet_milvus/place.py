@@ -120,8 +120,10 @@ class Place:
         limit: int,
         fields: list[str],
         where: str,
+        parameters: dict[str, Any],
     ) -> list[list[Row]]:
-        """For each of (M, D) vectors the rows whose `field` is nearest, at most `limit`."""
+        """For each of (M, D) vectors the rows whose `field` is nearest, at most `limit`;
+        `parameters` are for its index."""
         with working(self.name):
             found = self.client.search(
                 collection,
@@ -130,8 +132,7 @@ class Place:
                 limit=limit,
                 filter=where,
                 output_fields=fields,
-                # Only a graph has a width; it must not be less than what is asked for.
-                search_params={"params": {"ef": max(2 * limit, 128)}},
+                search_params={"params": parameters},
                 timeout=CALL_SECONDS,
                 consistency_level=self._level(False),
             )

@@ -25,7 +25,7 @@ LONGEST_TEXT = 65_535
 """Bytes of a VARCHAR or a JSON in Milvus."""
 LARGEST_DIMENSION = 4096
 """Of the sum of an identity's samples, an array."""
-LINKS, BUILD_WIDTH = 32, 200
+LINKS, BUILD_WIDTH, LEAST_WIDTH = 32, 200, 128
 _BINDING = "binding"
 
 
@@ -49,6 +49,10 @@ class Gallery:
     @property
     def meta(self) -> str:
         return f"{self.collection}_meta"
+
+    def search_parameters(self, limit: int) -> dict[str, Any]:
+        """A graph's width, which must not be less than what is asked for."""
+        return {"ef": max(2 * limit, LEAST_WIDTH)} if self.index == "HNSW" else {}
 
     def create(self, client: MilvusClient, collection: str, name: str) -> None:
         """Make one of the two large collections, under a `name`, with its indexes, and load it."""
