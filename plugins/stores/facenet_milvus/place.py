@@ -24,7 +24,8 @@ CALL_SECONDS = 60.0
 LONG_SECONDS = 3600.0
 """For what reads or writes a whole gallery anew: loading, compacting."""
 ROWS_AT_ONCE = 500
-ROWS_OF_A_SCAN = 1000
+ROWS_OF_A_SCAN, LOCAL_ROWS = 1000, 10_000
+"""In a batch; milvus-lite looks at all rows for each."""
 
 Row = dict[str, Any]
 _locks: defaultdict[tuple[str, str], threading.RLock] = defaultdict(threading.RLock)
@@ -84,7 +85,7 @@ class Place:
         with working(self.name):
             cursor = self.client.query_iterator(
                 collection,
-                batch_size=ROWS_OF_A_SCAN,
+                batch_size=LOCAL_ROWS if self.local else ROWS_OF_A_SCAN,
                 filter=where,
                 output_fields=fields,
                 timeout=CALL_SECONDS,

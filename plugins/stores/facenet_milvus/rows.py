@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from facenet.types import Vector
 
 RECORD = ["name", "samples", "centroid", "metadata"]
-ROWS_OF_A_FILTER = 200
+ROWS_OF_A_FILTER = 1000
 
 
 def digest(text: str) -> str:
