@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +81,30 @@ def test_no_byte_of_a_canary_is_left(
 def bytes_of(vector: Any) -> bytes:
     """Some of a vector, as PostgreSQL writes it to its tables: in the machine's own order."""
     return np.asarray(vector, np.float32)[2:10].tobytes()
+
+
+def test_who_searches_or_enrols_meanwhile_waits(gallery, faces: Path) -> None:
+    with opened(gallery) as recognizer, ThreadPoolExecutor(2) as threads:
+        store: Any = recognizer.store
+        probe = store.get("id-000").centroid[np.newaxis]
+        done = threading.Event()
+
+        def search() -> int:
+            count = 0
+            while not done.is_set():
+                assert store.search(probe, top_k=1)[0][0].identity == "id-000"
+                assert store.search(probe, where={"file": "id-001"})[0][0].identity == "id-001"
+                count += 1
+            return count
+
+        def enrol() -> int:
+            photos = sorted((faces / "id-001").iterdir())[3:]
+            return sum(recognizer.enrol("id-001", [photo]).added for photo in photos)
+
+        searches, added = threads.submit(search), threads.submit(enrol)
+        for _ in range(2):
+            store.purge()
+        assert added.result() == 3
+        done.set()
+        assert searches.result() > 0
+        assert store.get("id-001").samples == 6

@@ -22,6 +22,7 @@ from facenet.cli import main
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+CARE = ROOT / "docs" / "care.md"
 PIP_INSTALL = shlex.split("-m pip install --quiet --no-index --no-deps --no-build-isolation")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -305,6 +306,28 @@ def test_the_stores_pages_commands_work_in_their_order(workspace: Path) -> None:
         assert line in output
 
 
+def test_the_care_pages_commands_work_in_their_order(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facenet import Recognizer, load_config
+    from facenet.models import load_bundle, resized, save_bundle
+
+    monkeypatch.chdir(workspace)
+    model = load_bundle(workspace / "artifacts" / "demo" / "bundle")
+    save_bundle(resized(model, 48), workspace / "artifacts" / "other")
+    output = ""
+    # The server runs until the end, and not from command to command.
+    with Recognizer.from_config(load_config("configs/inference.yaml")) as recognizer:
+        recognizer.store.count()
+        for script in ["facenet populate --data artifacts/demo/faces", *blocks(CARE, "bash")]:
+            ran = shell(script, workspace)
+            assert ran.returncode == 0, script + ran.stdout + ran.stderr
+            output += ran.stdout
+    for printed in ("is undone: id-005", "the gallery is in its former space still", "purged"):
+        assert printed in output
+    assert output.count("the gallery is in the space of") == 2
+
+
 def write_clip(path: Path) -> None:
     """A second of one colour: there is something to play."""
     with av.open(path, "w") as container:
@@ -387,6 +410,7 @@ def test_no_code_block_is_in_a_language_that_is_not_tested() -> None:
         "reliability.md": {"bash"},
         "screens.md": {"bash", "yaml"},
         "service.md": {"bash", "python", "console"},  # console: test_deployment.py
+        "care.md": {"bash", "text"},
         "stores.md": {"bash", "text", "yaml"},
         "training.md": {"bash"},
     }
