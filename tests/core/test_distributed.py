@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 import torch
 import yaml
 
+# Runs a command for which a folder, the first argument, is another and empty one.
+ELSEWHERE = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+ELSEWHERE += ['mount -t tmpfs none "$0" && exec "$@"']
 GRADIENTS = Path(__file__).with_name("gradients_of_a_step.py")
 
 
@@ -66,3 +70,36 @@ def test_the_command_trains_and_measures_with_two_processes(
         for column in ("train_loss", "val_auc"):
             assert float(two[column] or 0) == pytest.approx(float(one[column] or 0), abs=2e-3)
     assert printed[1].count("\nbundle ") == 1
+
+
+@pytest.mark.slow
+def test_two_machines_need_not_share_the_output_folder(
+    train_values: dict[str, Any], tmp_path: Path
+) -> None:
+    config = write_config(train_values, tmp_path / "two", processes=2)
+    output = tmp_path / "two" / "run"
+    output.mkdir()
+    if subprocess.run([*ELSEWHERE, output, "true"], capture_output=True).returncode:
+        pytest.skip("this process may not mount")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    ran = []
+    for rank, elsewhere in enumerate(([], [*ELSEWHERE, output])):
+        torchrun = f"-m torch.distributed.run --nnodes=2 --node-rank={rank} --nproc-per-node=1"
+        meeting = f"--master-addr=127.0.0.1 --master-port={port}"
+        train = (
+            f"-m facenet train --set trainer.devices=1 --set trainer.num_nodes=2 --config {config}"
+        )
+        arguments = [sys.executable, *f"{torchrun} {meeting} {train}".split()]
+        ran.append(
+            subprocess.Popen(
+                [*elsewhere, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    said = [process.communicate(timeout=300)[0] for process in ran]
+    assert [process.returncode for process in ran] == [0, 0], said
+    assert (output / "bundle" / "model.safetensors").is_file()

@@ -95,7 +95,8 @@ def train(
         with interruption, _interruptible(trainer):
             trainer.fit(module, data, ckpt_path=last)
         checkpoint = Path(best.best_model_path)
-        if not checkpoint.is_file():
+        # On the machine of the first process, which wrote it: others may not see that folder.
+        if not trainer.strategy.broadcast(checkpoint.is_file()):
             raise TrainingError(
                 f"{output}: no checkpoint was written: {best.monitor} was never measured"
             )
