@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from facenet.evaluation import EDGES, drift, histogram, similarity_to_own
@@ -134,9 +135,11 @@ def test_scores_as_at_calibration_have_not_drifted(facenet, config: Path, tmp_pa
     file = metrics_file(
         tmp_path / "metrics", search=scores(800, mean=0.7, seed=1), verify=scores(800, seed=2)
     )
-    ran = facenet("store", "drift", "--config", config, "--metrics", file)
+    figure = tmp_path / "drift.png"
+    ran = facenet("store", "drift", "--config", config, "--metrics", file, "--figure", figure)
     assert ran.code == 0, ran.err
     assert ran.out.count("as at calibration (") == 2
+    assert Image.open(figure).width > 1000
     found = facenet("store", "drift", "--config", config, "--metrics", file, "--json").json()
     assert max(each["psi"] for each in found.values()) < 0.1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 from facenet.cli.options import PATH, config_options, json_option, open_recognizer
 from facenet.cli.output import print_json, print_table, progress, report_skipped
 from facenet.errors import RequestError
+from facenet.paths import checked_output_file, write_whole
 
 if TYPE_CHECKING:
     from facenet.evaluation import Counts, Drift
@@ -41,12 +43,14 @@ _MEANING = {
     f"{_KEY}.",
 )
 @click.option("--images", type=PATH, help="Or a folder of photos to search for in the gallery.")
+@click.option("--figure", type=PATH, help="Also draw the histograms: a .png or .pdf file.")
 @json_option
 def drift(
     config: Path,
     overrides: tuple[str, ...],
     metrics: str | None,
     images: Path | None,
+    figure: Path | None,
     as_json: bool,
 ) -> int:
     """Compare recent similarities with those at calibration.
@@ -57,6 +61,10 @@ def drift(
         raise click.UsageError(
             "name the similarities: --metrics ADDRESS or FILE, or --images FOLDER"
         )
+    if figure is not None:
+        if figure.suffix not in (".png", ".pdf"):
+            raise RequestError(f"--figure {figure}: must end in .png or .pdf")
+        checked_output_file(figure)
     recent: dict[Operation, Counts] = {} if metrics is None else _of_service(metrics)
     with open_recognizer(config, overrides) as recognizer:
         from facenet.recognition.drift import drift_since_calibration
@@ -67,6 +75,8 @@ def drift(
             operation: drift_since_calibration(recognizer, operation, counts)
             for operation, counts in recent.items()
         }
+    if figure is not None:
+        _draw(found, figure)
     if as_json:
         print_json(found)
     else:
@@ -138,6 +148,13 @@ def _searched(recognizer: Recognizer, folder: Path) -> Counts:
             update(done, len(paths))
     report_skipped("image", failures)
     return histogram(np.array(best))
+
+
+def _draw(found: Mapping[Operation, Drift], figure: Path) -> None:
+    from facenet.evaluation.figures import drift_figure
+    from facenet.evaluation.page import to_pdf, to_png
+
+    write_whole(figure, (to_png if figure.suffix == ".png" else to_pdf)(drift_figure(found)))
 
 
 def _print(operation: str, found: Drift) -> None:

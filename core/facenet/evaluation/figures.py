@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from facenet.evaluation.drift import Drift
 from facenet.evaluation.estimate import Estimate
 from facenet.evaluation.identification import Identification
 from facenet.evaluation.pairs import NO_FACE, ScoredPairs, Scores
@@ -126,6 +127,28 @@ def histogram_figure(pairs: ScoredPairs, threshold: float | None) -> Figure:
     return figure
 
 
+@styled
+def drift_figure(found: Mapping[str, Drift]) -> Figure:
+    """For each operation how similarities are spread, at calibration and now, as densities."""
+    figure = Figure(figsize=(SIZE[0] * len(found), SIZE[1]), layout="constrained", facecolor="none")
+    panels = figure.subplots(1, len(found), squeeze=False)[0]
+    for axes, (operation, each) in zip(panels, found.items(), strict=True):
+        dress(axes)
+        psi = "too few" if each.psi is None else f"PSI {each.psi:.3f}, {each.verdict}"
+        axes.set(title=f"{operation}: {psi}", xlabel="cosine similarity", ylabel="density")
+        if not each.bins:
+            continue
+        edges = [each.bins[0].low, *(part.high for part in each.bins)]
+        for label, color, shares in (
+            (f"{each.before:,} at calibration", NEUTRAL, [part.before for part in each.bins]),
+            (f"{each.now:,} recently", IMPOSTOR, [part.now for part in each.bins]),
+        ):
+            axes.stairs(np.array(shares) / np.diff(edges), edges, color=color, label=label)
+        axes.margins(y=0.3)
+        axes.legend(loc="upper left")
+    return figure
+
+
 def fits_matrix(pairs: ScoredPairs) -> bool:
     """Whether these are all pairs of few enough images."""
     images = len(np.union1d(pairs.first, pairs.second))
@@ -191,7 +214,8 @@ def open_set_figure(result: Identification) -> Figure:
     stated = supported(result.figures, "fnir_at_fpir_")
     _error_bars(axes, stated, INTERVAL)
     if stated:
-        axes.legend()
+        axes.margins(y=0.3)
+        axes.legend(loc="upper left")
     return figure
 
 
