@@ -20,6 +20,9 @@ from facenet.drawn_faces import write_faces
 # Tests must not differ with what the person who runs them has set.
 for name in [name for name in os.environ if name.startswith(("FACENET_", "PG"))]:
     del os.environ[name]
+# Before torch is loaded, and for all processes. The networks of the tests are so small that threads
+# wait for each other longer than they compute, above all where several processes share the cores.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 IDENTITIES, SAMPLES, IMAGE_SIZE = 12, 6, 32
 SHARED = Path(__file__).parents[2] / "shared"

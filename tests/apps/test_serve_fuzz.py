@@ -36,7 +36,10 @@ Fuzz = Callable[[int], Counter[int]]
 @pytest.fixture(scope="module")
 def service(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     config = tmp_path_factory.mktemp("fuzz") / "inference.yaml"
-    config.write_text(f"checkpoint_path: {trained / 'bundle'}\ndevice: cpu\nstore: memory\n")
+    config.write_text(
+        f"checkpoint_path: {trained / 'bundle'}\ndevice: cpu\nstore: memory\n"
+        "frontends: {serve: {streams: 2}}\n"
+    )
     with running(config) as service:
         yield service
 
