@@ -152,11 +152,22 @@ def test_a_forgetting_that_was_killed_leaves_nothing_to_be_found(folder: Path) -
         assert names(store, axis(0)) == ["bob"]
         assert store.enrol("ann", axis(0), keys=["a"]) == 1
         assert len(store.samples("ann").weights) == 1
+        assert [finding.kind for finding in store.check()] == ["orphans"]
         [finding] = store.check(repair=True)
         assert (finding.kind, finding.repaired) == ("orphans", True)
         assert finding.text.startswith("3 samples of row ")
         assert list(store.check()) == []
         assert store.stats().samples == 2
+
+
+def test_a_forgetting_that_was_killed_may_be_repeated(folder: Path) -> None:
+    with open_store(folder) as store:
+        store.enrol("ann", directions(3))
+        store.enrol("ann ", axis(1))
+    run_child(KILLED_FORGETTING, folder)
+    with open_store(folder) as store:
+        assert store.forget("ann").samples == 3
+        assert (store.stats().samples, list(store.check())) == (1, [])
 
 
 def test_a_wrong_sum_is_found_and_put_right(folder: Path) -> None:

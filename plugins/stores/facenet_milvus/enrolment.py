@@ -126,7 +126,7 @@ def _read(place: Place, gallery: Gallery, names: Sequence[str]) -> dict[str, Ide
     there = {row["name"]: Identity.of(row) for row in found}
     nothing: Vector = np.zeros(gallery.dim, np.float32)
     return {
-        name: there.get(name) or Identity(name, rows.new_row(), 0, nothing, {}, False)
+        name: there.get(name) or Identity(name, rows.new_row(name), 0, nothing, {}, False)
         for name in names
     }
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 RECORD = ["name", "samples", "centroid", "metadata"]
 ROWS_OF_A_FILTER = 1000
+_OF_THE_NAME, _OF_THE_ROW = 32, 16
 
 
 def digest(text: str) -> str:
@@ -30,15 +31,20 @@ def digest(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def new_row() -> str:
-    """A name for an identity or a sample that no other has."""
-    return uuid4().hex
+def new_row(identity: str) -> str:
+    """What the samples of a new identity name it by; that of a former namesake is another."""
+    return digest(identity)[:_OF_THE_NAME] + uuid4().hex[:_OF_THE_ROW]
+
+
+def of_name(identity: str) -> str:
+    """A filter for the samples of whoever has, or had, this name."""
+    return f'identity like "{digest(identity)[:_OF_THE_NAME]}%"'
 
 
 def sample_id(row: str, key: str | None) -> str:
     """The primary key of a sample: of an identity's key always the same, so that nobody can enrol
     it twice."""
-    return new_row() if key is None else digest(f"{row} {key}")
+    return uuid4().hex if key is None else digest(f"{row} {key}")
 
 
 _last_time = count(time.time_ns())

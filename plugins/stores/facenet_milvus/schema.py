@@ -1,7 +1,7 @@
 """The collections of a gallery: made when they are missing, bound to one embedding space.
 
 An identity is one row, which is replaced in one write; a sample names the identity's `row`, not its
-name, so that what is left of someone who was forgotten never meets a namesake.
+name, so that what a crash leaves of someone never meets a namesake.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Gallery:
     def _identities(self) -> CollectionSchema:
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field("digest", DataType.VARCHAR, is_primary=True, max_length=64)
-        schema.add_field("row", DataType.VARCHAR, max_length=32)
+        schema.add_field("row", DataType.VARCHAR, max_length=48)
         schema.add_field("name", DataType.VARCHAR, max_length=LONGEST_TEXT)
         schema.add_field("samples", DataType.INT64)
         schema.add_field(
@@ -90,7 +90,7 @@ class Gallery:
     def _samples(self) -> CollectionSchema:
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=64)
-        schema.add_field("identity", DataType.VARCHAR, max_length=32)
+        schema.add_field("identity", DataType.VARCHAR, max_length=48)
         schema.add_field("enrolled", DataType.INT64)
         schema.add_field("weight", DataType.FLOAT)
         schema.add_field("key", DataType.VARCHAR, max_length=LONGEST_TEXT, nullable=True)

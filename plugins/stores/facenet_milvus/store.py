@@ -125,9 +125,11 @@ class MilvusStore:
 
     def samples(self, identity: str) -> Samples:
         with self._place.reading():
-            row = self._row(identity)
-            if row is None:
+            digest = rows.digest(identity)
+            found = self._place.get(self._gallery.identities, [digest], ["row"], strong=True)
+            if not found:
                 return rows.samples([], self._gallery.dim)
+            row = found[0]["row"]
             return rows.samples_of(self._place, self._gallery, [row])[row]
 
     def identities(
@@ -151,20 +153,13 @@ class MilvusStore:
     def forget(self, identity: str) -> Receipt:
         """As `Store.forget`. On the disk it stays until `purge`."""
         with self._place.changing():
-            row = self._row(identity)
-            erased = 0
-            if row is not None:
-                theirs = f'identity == "{row}"'
-                erased = self._place.count(self._gallery.samples, theirs, strong=True)
-                # First what searches find: whoever is ended here leaves samples of nobody.
-                self._place.erase(self._gallery.identities, [rows.digest(identity)])
+            theirs = rows.of_name(identity)
+            erased = self._place.count(self._gallery.samples, theirs, strong=True)
+            # First what searches find. Whoever is ended here erases the rest by another call.
+            self._place.erase(self._gallery.identities, [rows.digest(identity)])
+            if erased:
                 self._place.erase(self._gallery.samples, where=theirs)
         return Receipt(identity, erased, datetime.now(UTC))
-
-    def _row(self, identity: str) -> str | None:
-        digest = rows.digest(identity)
-        found = self._place.get(self._gallery.identities, [digest], ["row"], strong=True)
-        return str(found[0]["row"]) if found else None
 
     def count(self) -> int:
         with self._place.reading():
