@@ -71,7 +71,7 @@ def drift(
 
         if images is not None:
             recent["search"] = _searched(recognizer, images)
-        found = {
+        found: dict[str, Drift] = {
             operation: drift_since_calibration(recognizer, operation, counts)
             for operation, counts in recent.items()
         }
@@ -150,7 +150,7 @@ def _searched(recognizer: Recognizer, folder: Path) -> Counts:
     return histogram(np.array(best))
 
 
-def _draw(found: Mapping[Operation, Drift], figure: Path) -> None:
+def _draw(found: Mapping[str, Drift], figure: Path) -> None:
     from facenet.evaluation.figures import drift_figure
     from facenet.evaluation.page import to_pdf, to_png
 

@@ -214,8 +214,7 @@ def open_set_figure(result: Identification) -> Figure:
     stated = supported(result.figures, "fnir_at_fpir_")
     _error_bars(axes, stated, INTERVAL)
     if stated:
-        axes.margins(y=0.3)
-        axes.legend(loc="upper left")
+        axes.legend()
     return figure
 
 
