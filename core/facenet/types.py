@@ -494,9 +494,6 @@ class Successor(Protocol):
         Raises `StoreError` while samples are missing, unless `without_missing` leaves them behind.
         """
 
-    def discard(self) -> None:
-        """Give it up; the gallery is as it was."""
-
 
 @runtime_checkable
 class MigratingStore(CuratedStore, Protocol):
@@ -506,8 +503,9 @@ class MigratingStore(CuratedStore, Protocol):
         """Make the collection that is to take this one's place, or go on with the one that is
         there. Raises `StoreError` while there is one of a third space that is not finished."""
 
-    def abandon(self) -> bool:
-        """Give up a successor that is not finished; whether there was one."""
+    def abandon(self) -> Literal["unfinished", "former"] | None:
+        """Give up the collection beside this one: a successor that is not finished, or the former
+        one, to which no way leads back then. Which it was; None: there is none."""
 
 
 @runtime_checkable

@@ -29,7 +29,9 @@ SHOWN = 10
 @click.option(
     "--without-missing", is_flag=True, help="Leave behind samples of which there is no picture."
 )
-@click.option("--abandon", is_flag=True, help="Give up a migration that is not finished.")
+@click.option(
+    "--abandon", is_flag=True, help="Give up an unfinished migration, or the former collection."
+)
 @json_option
 def migrate(
     config: Path,
@@ -91,7 +93,12 @@ def _abandon(config: Path, overrides: tuple[str, ...]) -> int:
         if not isinstance(store, MigratingStore):
             raise RequestError(f"the store {recognizer.config.store.plugin!r} has no migration")
         given_up = store.abandon()
-    click.echo("the migration is given up" if given_up else "there is no unfinished migration")
+    said = {
+        "unfinished": "the unfinished migration is given up",
+        "former": "the former collection is gone: there is no way back to its model",
+        None: "the gallery has one collection only",
+    }
+    click.echo(said[given_up])
     return 0
 
 

@@ -21,6 +21,8 @@ from facenet.types import (
     PurgingStore,
 )
 
+LOOK_BACK = 1000
+
 
 def rename(recognizer: Recognizer, identity: str, to: str) -> None:
     """Give an identity another name; raises `RequestError` where the store cannot, and
@@ -83,17 +85,18 @@ def history(
 
 
 def undo(recognizer: Recognizer, number: int | None = None) -> LogEntry:
-    """Take back the change of an entry of the log, or the last that can be; the entry of that.
+    """Take back the change of an entry of the log, or of the last that can be, if it is among the
+    latest `LOOK_BACK`; the entry of that.
 
     Raises `RequestError` where the store keeps no log, and where it has nothing to take back;
     `StoreError` as `LoggedStore.undo` does.
     """
     store = _logged(recognizer)
     if number is None:
-        possible = (entry.number for entry in store.history() if entry.undoable)
-        number = next(possible, None)
+        latest = store.history(limit=LOOK_BACK)
+        number = next((entry.number for entry in latest if entry.undoable), None)
     if number is None:
-        raise RequestError("nothing in the log can be taken back")
+        raise RequestError(f"none of the latest {LOOK_BACK:,} changes can be taken back")
     return store.undo(number, template=template_of(recognizer.config))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,48 +70,53 @@ def migrate(
         )
     own = {"checkpoint_path": bundle, "image_size": None, "threshold": None}
     new = Recognizer.from_config(recognizer.config.model_copy(update=own))
-    if new.model.card.space == recognizer.model.card.space:
+    space = new.model.card.space
+    if space == recognizer.model.card.space:
         raise RequestError(f"{bundle}: the gallery is in the embedding space of this model already")
     if images is None:
         _check_crops(recognizer, new.pipeline)
-    successor = store.successor(new.model.embedding_dim, new.model.card.space)
+    successor = store.successor(new.model.embedding_dim, space)
     faces = (
         _from_crops(successor, new.pipeline)
         if images is None
         else _from_images(successor, recognizer.pipeline, new.pipeline, images)
     )
-    interrupted = False
-    for numbers, pixels in faces:
-        if pixels:
-            vectors = new.model.embed(np.stack(pixels))
-            given = zip(numbers, vectors, strict=True)
-            successor.add({number: vector for all_of, vector in given for number in all_of})
-        if progress:
-            progress(*successor.counts())
-        if stop():
-            interrupted = True
-            break
-    template = template_of(recognizer.config)
-    missing = successor.missing()
+    finished = _embed(faces, new, successor, progress, stop)
+    missing = [f"{each.identity}: sample {each.number}" for each in successor.missing()]
     done, samples = successor.counts()
-    report = Migration(
-        new.model.card.space,
-        samples,
-        done,
-        tuple(f"{each.identity}: sample {each.number}" for each in missing),
-        interrupted=interrupted,
-    )
-    if interrupted:
+    report = Migration(space, samples, done, tuple(missing), interrupted=not finished)
+    if not finished:
         return report
-    change = _change(recognizer, new, successor)
     ready = switch and (not missing or without_missing)
+    report = replace(report, change=_change(recognizer, new, successor), switched=ready)
     if ready:
+        template = template_of(recognizer.config)
         successor.switch(template=template, without_missing=without_missing)
-    return Migration(report.space, samples, done, report.missing, change, ready)
+    return report
 
 
 Faces = Iterator[tuple[list[list[int]], "list[Image]"]]
 """Batches of aligned faces, and of each the numbers of the samples that it stands for."""
+
+
+def _embed(
+    faces: Faces,
+    new: Recognizer,
+    successor: Successor,
+    progress: Progress | None,
+    stop: Callable[[], bool],
+) -> bool:
+    """Embed all, batch by batch; whether it came to the end."""
+    for numbers, pixels in faces:
+        if pixels:
+            vectors = new.model.embed(np.stack(pixels))
+            found = zip(numbers, vectors, strict=True)
+            successor.add({number: vector for each, vector in found for number in each})
+        if progress:
+            progress(*successor.counts())
+        if stop():
+            return False
+    return True
 
 
 def _check_crops(recognizer: Recognizer, new: Pipeline) -> None:

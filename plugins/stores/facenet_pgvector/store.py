@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pgvector.psycopg import register_vector
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -226,13 +226,9 @@ class PgVectorStore:
     def successor(self, embedding_dim: int, space: str) -> Successor:
         return succession.PgSuccessor(self._long_change, self._tables, embedding_dim, space)
 
-    def abandon(self) -> bool:
-        with self._change() as connection:
-            there = succession.other_binding(connection, self._tables)
-        if there is None or there.state != "building":
-            return False
-        self.successor(there.dim, there.space).discard()
-        return True
+    def abandon(self) -> Literal["unfinished", "former"] | None:
+        with self._long_change() as connection:
+            return succession.abandon(connection, self._tables)
 
     def purge(self) -> None:
         with self._transaction() as connection:

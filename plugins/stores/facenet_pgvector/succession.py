@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from pgvector import Vector as SqlVector
@@ -202,10 +202,6 @@ class PgSuccessor:
             connection.execute(self._next.compose(_REVIVE))
             curation.note(connection, self._next, "migrate", samples=done)
 
-    def discard(self) -> None:
-        with self._change() as connection:
-            connection.execute(self._next.compose(_DROP))
-
     def _open(self, connection: Connection[TupleRow], space: str) -> None:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [schema.SETUP_LOCK])
         if schema.exists(connection, self._next.meta):
@@ -258,8 +254,13 @@ class PgSuccessor:
         )
 
 
-def other_binding(connection: Connection[TupleRow], tables: Tables) -> Binding | None:
-    """State, dimension and space of a gallery's other collection, if it has one."""
-    if not schema.exists(connection, tables.twin.meta):
+def abandon(
+    connection: Connection[TupleRow], tables: Tables
+) -> Literal["unfinished", "former"] | None:
+    """Drop the collection that is not a gallery's current one; which it was, if there is one."""
+    other = schema.current(connection, tables).twin
+    if not schema.exists(connection, other.meta):
         return None
-    return Binding(*rows.only(connection.execute(tables.twin.compose(_STATE)).fetchone()))
+    [state] = rows.only(connection.execute(other.compose("SELECT state FROM {meta}")).fetchone())
+    connection.execute(other.compose(_DROP))
+    return "unfinished" if state == "building" else "former"
