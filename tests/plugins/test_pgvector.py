@@ -241,3 +241,28 @@ def test_sum_equals_its_samples(tcp_server: TcpServer) -> None:
     count, total = row
     assert count == len(samples.weights) == 6
     np.testing.assert_allclose(total, samples.weights @ samples.embeddings, atol=1e-6)
+
+
+# The log
+
+
+def test_the_log_is_only_added_to_and_names_nobody(tcp_server: TcpServer) -> None:
+    import psycopg
+
+    options = tcp_server.options()
+    table = options["table"]
+    with open_store(**options) as store:
+        store.enrol("Canary", directions(2))
+        store.rename("Canary", "Married Canary")  # type: ignore[attr-defined]
+        store.enrol("Ann", axis(0))
+        with tcp_server.connect() as connection:
+            for change in ("DELETE FROM {}", "UPDATE {} SET samples = 0", "TRUNCATE {}"):
+                with pytest.raises(psycopg.errors.RaiseException, match="only ever added to"):
+                    connection.execute(change.format(f"{table}_log"))
+            kept = f"SELECT count(*) FROM {table}_undo AS kept WHERE kept::text LIKE '%Canary%'"
+            assert connection.execute(kept).fetchone() == (1,)
+            store.forget("Canary")  # by a name that was hers once
+            assert connection.execute(kept).fetchone() == (0,)
+            log = connection.execute(f"SELECT {table}_log::text FROM {table}_log").fetchall()
+        assert len(log) == 3
+        assert "Canary" not in str(log)

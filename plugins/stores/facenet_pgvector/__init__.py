@@ -86,7 +86,8 @@ class Options(BaseModel):
     @classmethod
     def _is_another_table(cls, value: str | None, info: ValidationInfo) -> str | None:
         table = info.data.get("table")
-        if value is not None and value in (table, f"{table}_meta"):
+        own = {f"{table}{part}" for part in ("", "_meta", "_forgotten", "_log", "_undo", "_b")}
+        if value in own:
             raise ValueError(f"the table {value!r} is taken: identities need one of their own")
         return value
 
