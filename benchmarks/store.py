@@ -30,7 +30,7 @@ import psutil
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
-from facenet.types import Addition, BulkStore
+from facenet.stores import Addition, BulkStore
 from facenet_pgvector import Options, connections
 from facenet_pgvector.embedded import EmbeddedServer
 from facenet_pgvector.store import PgVectorStore, open_store

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from pgvector import Vector as SqlVector
 
-from facenet.types import Addition
+from facenet.stores import Addition
 from facenet_pgvector import Options, connections
 from facenet_pgvector.embedded import EmbeddedServer
 from facenet_pgvector.store import PgVectorStore, open_store

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from facenet.recognition import Enrolment
-from facenet.types import IdentityRecord, Receipt
+from facenet.stores import IdentityRecord, Receipt
 from facenet_serve.faces import opened
 from facenet_serve.problems import Problem
 from facenet_serve.repeats import Repeats

@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 
 from facenet.recognition import Recognizer
+from facenet.stores import IdentityRecord, StoreStats
 from facenet.text import count
-from facenet.types import IdentityRecord, StoreStats
 from facenet_studio.care import care_section
 from facenet_studio.handling import Changes, listen, status_line
 from facenet_studio.html import NOBODY_YET, notice, png_address, show

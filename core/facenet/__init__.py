@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from facenet.config import load_config
     from facenet.recognition import Recognizer
+    from facenet.stores import Match
     from facenet.training import evaluate, train
-    from facenet.types import Face, Match
+    from facenet.types import Face
 
 # onnxruntime would report its use to its makers, and reads this when it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

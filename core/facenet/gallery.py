@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from facenet.errors import StoreError
-from facenet.types import Addition, Samples
+from facenet.stores import Addition, Samples
 
 if TYPE_CHECKING:
-    from facenet.types import Template, Vector
+    from facenet.stores import Template
+    from facenet.types import Vector
 
 Key = TypeVar("Key", bound=Hashable)
 

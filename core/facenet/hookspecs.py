@@ -20,17 +20,8 @@ if TYPE_CHECKING:
     import click
 
     from facenet.recognition import FaceMatches, Recognizer
-    from facenet.types import (
-        Architecture,
-        Backbone,
-        Detector,
-        Frontend,
-        Miner,
-        PluginInfo,
-        Receipt,
-        Store,
-        StoreManager,
-    )
+    from facenet.stores import Receipt, Store, StoreManager
+    from facenet.types import Architecture, Backbone, Detector, Frontend, Miner, PluginInfo
 
 PROJECT = "facenet"
 hookspec = pluggy.HookspecMarker(PROJECT)

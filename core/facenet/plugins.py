@@ -40,7 +40,7 @@ from facenet.types import KINDS, PluginInfo, PluginKind
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from facenet.types import StoreManager
+    from facenet.stores import StoreManager
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facenet.recognition.decisions import compare_decisions
-from facenet.types import Samples
+from facenet.stores import Samples
 
 
 def samples(*angles: float) -> Samples:

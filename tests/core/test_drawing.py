@@ -33,7 +33,8 @@ from facenet.imaging.figures import (
 )
 from facenet.recognition import Decision, FaceMatches
 from facenet.recognition.pictures import label, picture_of_search, verdict
-from facenet.types import Face, Match
+from facenet.stores import Match
+from facenet.types import Face
 
 GREY = (128, 128, 128)
 POINTS = np.array([(120, 130), (160, 130), (140, 150), (125, 170), (155, 170)], np.float32)

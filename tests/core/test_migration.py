@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from facenet import Recognizer
+from facenet.curated_stores import HeldSample
 from facenet.errors import StoreError
 from facenet.models import load_bundle, resized, save_bundle
-from facenet.types import HeldSample
 
 from .opening import Gallery, opened
 

@@ -16,7 +16,8 @@ from facenet.config import InferenceConfig, parse_config
 from facenet.plugins import Registry
 from facenet.recognition import Recognizer, populate
 from facenet.recognition.pipeline import Pipeline
-from facenet.types import BulkStore, Face, Store
+from facenet.stores import BulkStore, Store
+from facenet.types import Face
 
 
 class Counting:

@@ -14,8 +14,8 @@ import pytest
 from facenet.errors import RequestError
 from facenet.plugins import Registry
 from facenet.recognition import audit, measure_recall
+from facenet.stores import IdentityRecord, Match, Samples, Store
 from facenet.testing.galleries import directions, heaviest, names
-from facenet.types import IdentityRecord, Match, Samples, Store
 
 MEMORY = ("--set", "store=memory")
 

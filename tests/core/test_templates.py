@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facenet.recognition.templates import FEWEST, outliers, robust_template
-from facenet.types import Samples
+from facenet.stores import Samples
 
 DIM = 64
 

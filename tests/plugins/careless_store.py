@@ -15,8 +15,9 @@ from pydantic import BaseModel
 
 from facenet.gallery import checked_embeddings, checked_weights, weighted_sum
 from facenet.hookspecs import hookimpl
+from facenet.stores import IdentityRecord, Match, Receipt, Samples, StoreStats
 from facenet.testing.galleries import unit
-from facenet.types import IdentityRecord, Match, PluginInfo, Receipt, Samples, StoreStats
+from facenet.types import PluginInfo
 
 CREATE = """
 PRAGMA journal_mode = WAL;

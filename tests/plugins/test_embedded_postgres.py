@@ -19,7 +19,7 @@ from facenet.plugins import Registry
 from facenet.testing.galleries import axis
 
 if TYPE_CHECKING:
-    from facenet.types import Store
+    from facenet.stores import Store
 
 psutil = pytest.importorskip("psutil", reason="needs facenet-kit[pgvector]")
 

@@ -18,7 +18,7 @@ from facenet.testing.galleries import axis, directions, heaviest
 if TYPE_CHECKING:
     from conftest import TcpServer
 
-    from facenet.types import Store
+    from facenet.stores import Store
 
 pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
 

@@ -13,13 +13,13 @@ import pytest
 
 from facenet.errors import StoreError
 from facenet.plugins import Registry
+from facenet.stores import Addition
 from facenet.testing.galleries import axis, directions, names
-from facenet.types import Addition
 
 if TYPE_CHECKING:
     from conftest import TcpServer
 
-    from facenet.types import Store
+    from facenet.stores import Store
 
 pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
 

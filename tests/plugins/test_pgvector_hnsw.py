@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from facenet.plugins import Registry
+from facenet.stores import Addition
 from facenet.testing.galleries import unit
-from facenet.types import Addition
 
 if TYPE_CHECKING:
     from conftest import TcpServer
 
-    from facenet.types import Match, Store, Vector
+    from facenet.stores import Match, Store
+    from facenet.types import Vector
 
 psycopg = pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
 

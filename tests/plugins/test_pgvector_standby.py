@@ -19,7 +19,7 @@ from facenet.testing.galleries import axis, names
 if TYPE_CHECKING:
     from conftest import TcpServer
 
-    from facenet.types import Store
+    from facenet.stores import Store
 
 pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
 

@@ -15,7 +15,7 @@ from facenet.testing.galleries import axis, heaviest, held, names, unit
 if TYPE_CHECKING:
     from conftest import TcpServer
 
-    from facenet.types import Store
+    from facenet.stores import Store
 
 psycopg = pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
 

@@ -11,13 +11,13 @@ import pytest
 
 from facenet.plugins import Registry
 from facenet.recognition import Audit, audit
+from facenet.stores import CheckedStore
 from facenet.testing.galleries import axis, directions, everything, heaviest, held, names, unit
-from facenet.types import CheckedStore
 
 if TYPE_CHECKING:
     from conftest import TcpServer
 
-    from facenet.types import Store
+    from facenet.stores import Store
 
 psycopg = pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
 

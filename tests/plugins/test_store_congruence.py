@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from facenet.errors import StoreError
 from facenet.plugins import Registry
+from facenet.stores import IdentityRecord, Match, Samples
 from facenet.testing.galleries import DIM, directions, heaviest, names
-from facenet.types import IdentityRecord, Match, Samples
 
 if TYPE_CHECKING:
-    from facenet.types import CropStore, Vector
+    from facenet.stores import CropStore
+    from facenet.types import Vector
 
 # Weighted sums of these are exact, so that equal centroids are equal to the last bit in both
 # stores; the probes are in general position, so that other similarities differ by more than

@@ -23,7 +23,8 @@ from .proxies import Proxy
 if TYPE_CHECKING:
     from conftest import TcpServer
 
-    from facenet.types import Samples, Store, Vector
+    from facenet.stores import Samples, Store
+    from facenet.types import Vector
 
 pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
 

@@ -20,7 +20,7 @@ from facenet.testing.galleries import axis, directions, everything, held, names
 if TYPE_CHECKING:
     from conftest import TcpServer
 
-    from facenet.types import Store, StoreManager, StoreStatus
+    from facenet.stores import Store, StoreManager, StoreStatus
 
 pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
 

@@ -87,7 +87,7 @@ def migrate(
 
 def _abandon(config: Path, overrides: tuple[str, ...]) -> int:
     with open_recognizer(config, overrides) as recognizer:
-        from facenet.types import MigratingStore
+        from facenet.curated_stores import MigratingStore
 
         store = recognizer.store
         if not isinstance(store, MigratingStore):

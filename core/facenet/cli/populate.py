@@ -22,7 +22,7 @@ from facenet.paths import checked_output_file, write_whole
 
 if TYPE_CHECKING:
     from facenet.recognition import PopulateReport
-    from facenet.types import StoreStats
+    from facenet.stores import StoreStats
 
 
 @click.command("populate")

@@ -24,7 +24,7 @@ from facenet.text import count, size
 
 if TYPE_CHECKING:
     from facenet.recognition import Audit
-    from facenet.types import StoreManager, StoreStatus
+    from facenet.stores import StoreManager, StoreStatus
 
 
 @click.group("store")

@@ -22,10 +22,10 @@ from facenet.evaluation import rank_k_accuracy
 from facenet.models import load_model
 from facenet.paths import checked_output_folder
 from facenet.recognition import Recognizer, embed_files, populate
+from facenet.stores import Match
 from facenet.training import Evaluation, evaluate_model, train
 from facenet.training.loggers import METRICS
 from facenet.training.run import BUNDLE
-from facenet.types import Match
 
 Progress = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 """Opens a progress bar of that name, to be told (done, total)."""

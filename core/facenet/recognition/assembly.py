@@ -14,7 +14,8 @@ from facenet.licensing import (
 )
 from facenet.models import EmbeddingModel, NetworkSpec, load_model, resized, resolve_device
 from facenet.plugins import Plugin, Registry
-from facenet.types import Detector, Store
+from facenet.stores import Store
+from facenet.types import Detector
 
 
 def assemble(

@@ -14,12 +14,12 @@ import numpy as np
 from facenet.errors import StoreError
 from facenet.gallery import template_direction, weighted_sum
 from facenet.records import Record
+from facenet.stores import CheckedStore, Finding, IdentityRecord, Samples, Store
 from facenet.text import count, listed
-from facenet.types import CheckedStore, Finding, IdentityRecord, Samples, Store
 
 if TYPE_CHECKING:
     from facenet.recognition.bulk import Progress
-    from facenet.types import Template
+    from facenet.stores import Template
 
 LARGEST_DRIFT = 1e-5
 """Of a number of a template: enrolments add up in float32, and come this close for millions."""

@@ -8,18 +8,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from facenet.curated_stores import CuratedStore, HeldSample, LogEntry, LoggedStore, PurgingStore
 from facenet.errors import RequestError
 from facenet.paths import whole_file
 from facenet.recognition.enrolment import template_of
 from facenet.recognition.recognizer import Recognizer
-from facenet.types import (
-    CuratedStore,
-    HeldSample,
-    IdentityRecord,
-    LogEntry,
-    LoggedStore,
-    PurgingStore,
-)
+from facenet.stores import IdentityRecord
 
 LOOK_BACK = 1000
 

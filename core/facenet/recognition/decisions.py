@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facenet.gallery import weighted_sum
 from facenet.records import Record
-from facenet.types import Samples
+from facenet.stores import Samples
 
 if TYPE_CHECKING:
     from facenet.types import Vector

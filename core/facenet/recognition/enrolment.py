@@ -15,7 +15,7 @@ from facenet.imaging.png import png
 from facenet.recognition.cropping import Crop
 from facenet.recognition.quality import Policy, Quality, Reason, quality_of, reasons_against
 from facenet.recognition.templates import outliers, robust_template
-from facenet.types import Addition, BulkStore, CropStore, Samples, Store, Template
+from facenet.stores import Addition, BulkStore, CropStore, Samples, Store, Template
 
 if TYPE_CHECKING:
     from facenet.types import Vector

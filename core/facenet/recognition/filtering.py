@@ -7,7 +7,7 @@ from inspect import signature
 from typing import Any
 
 from facenet.errors import StoreError
-from facenet.types import Store
+from facenet.stores import Store
 
 
 def filter_of(store: Store, where: Mapping[str, Any] | None) -> dict[str, Any]:

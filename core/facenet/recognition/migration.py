@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image as PillowImage
 
+from facenet.curated_stores import MigratingStore, PendingSample, Successor
 from facenet.errors import RequestError
 from facenet.imaging import files_of_identities
 from facenet.recognition.bulk import Progress, batches_of, crop_batch
@@ -20,7 +21,7 @@ from facenet.recognition.enrolment import template_of
 from facenet.recognition.pipeline import Pipeline
 from facenet.recognition.recognizer import Recognizer
 from facenet.records import Record
-from facenet.types import MigratingStore, PendingSample, Samples, Successor
+from facenet.stores import Samples
 
 if TYPE_CHECKING:
     from facenet.types import Image

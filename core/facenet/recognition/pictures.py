@@ -11,7 +11,8 @@ from facenet.recognition.cropping import Cropper
 from facenet.recognition.results import Decision, FaceMatches
 
 if TYPE_CHECKING:
-    from facenet.types import Image, Match
+    from facenet.stores import Match
+    from facenet.types import Image
 
 
 def who(result: FaceMatches) -> str:

@@ -15,7 +15,7 @@ from facenet.recognition.cropping import Crop
 from facenet.recognition.enrolment import Candidates, add_all, assess
 from facenet.recognition.recognizer import Recognizer
 from facenet.records import Record
-from facenet.types import BulkStore, Store
+from facenet.stores import BulkStore, Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from facenet.errors import RequestError
 from facenet.records import Record
-from facenet.types import IdentityRecord, IndexedStore, Match, Store
+from facenet.stores import IdentityRecord, IndexedStore, Match, Store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

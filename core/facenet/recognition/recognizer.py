@@ -27,7 +27,8 @@ from facenet.recognition.filtering import filter_of
 from facenet.recognition.pipeline import Pipeline
 from facenet.recognition.results import Decision, Enrolment, FaceMatches
 from facenet.recognition.thresholds import NO_THRESHOLD, known_threshold, needed_threshold
-from facenet.types import Detector, Face, Receipt, Store
+from facenet.stores import Receipt, Store
+from facenet.types import Detector, Face
 
 if TYPE_CHECKING:
     from facenet.types import Vector

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from facenet.records import Record
-from facenet.types import Face, Match
+from facenet.stores import Match
+from facenet.types import Face
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from facenet.curated_stores import CuratedStore
 from facenet.errors import RequestError
 from facenet.gallery import weighted_sum
 from facenet.recognition.bulk import Progress, batches_of
 from facenet.recognition.recognizer import Recognizer
 from facenet.records import Record
-from facenet.types import CuratedStore, IdentityRecord
+from facenet.stores import IdentityRecord
 
 if TYPE_CHECKING:
     from facenet.types import Vector

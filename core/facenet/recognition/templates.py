@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facenet.types import Samples
+from facenet.stores import Samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,6 +18,7 @@ import click
 from facenet.errors import FacenetError
 from facenet.plugins import Registry
 from facenet.records import plain
+from facenet.stores import CropStore, Store
 from facenet.testing.fault_checks import check_store
 from facenet.testing.fault_journal import (
     DIM,
@@ -27,7 +28,6 @@ from facenet.testing.fault_journal import (
     Operation,
     read_journal,
 )
-from facenet.types import CropStore, Store
 
 SPACE = "faults"
 THREADS = 6

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from facenet.types import IdentityRecord, Store
+from facenet.stores import IdentityRecord, Store
 
 if TYPE_CHECKING:
-    from facenet.types import Samples, Vector
+    from facenet.stores import Samples
+    from facenet.types import Vector
 
 DIM = 4
 SPACE = "space-a"

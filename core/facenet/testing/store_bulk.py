@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from facenet.errors import StoreError
+from facenet.stores import Addition, BulkStore, Samples, Store
 from facenet.testing.galleries import (
     DIM,
     OpenStore,
@@ -22,7 +23,6 @@ from facenet.testing.galleries import (
     unit,
 )
 from facenet.testing.store_crops import FACE, OTHER, keeping
-from facenet.types import Addition, BulkStore, Samples, Store
 
 MIXED = [
     Addition("ann", directions(3), ["a", "b", "a"], {"team": "red", "left": 1}, [1, 0.5, 0.25]),

@@ -8,8 +8,8 @@ import pytest
 
 from facenet.errors import StoreError
 from facenet.gallery import LARGEST_CROP
+from facenet.stores import CropStore, Store
 from facenet.testing.galleries import OpenStore, axis, directions
-from facenet.types import CropStore, Store
 
 FACE, OTHER = b"\x89PNG of a face", b"\x00 and \xff of another"
 """A store does not look into a crop."""

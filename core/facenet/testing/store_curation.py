@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facenet.curated_stores import CuratedStore
 from facenet.errors import StoreError
+from facenet.stores import Store
 from facenet.testing.galleries import (
     OpenStore,
     axis,
@@ -21,7 +23,6 @@ from facenet.testing.galleries import (
     names,
     unit,
 )
-from facenet.types import CuratedStore, Store
 
 
 class CurationTests:

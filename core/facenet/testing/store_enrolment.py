@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from facenet.errors import StoreError
+from facenet.stores import Store
 from facenet.testing.galleries import DIM, axis, directions, held, names, unit
-from facenet.types import Store
 
 if TYPE_CHECKING:
     from facenet.types import Vector

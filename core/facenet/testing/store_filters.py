@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from facenet.errors import StoreError
+from facenet.stores import Store
 from facenet.testing.galleries import DIM, axis, directions, names
-from facenet.types import Store
 
 PEOPLE: dict[str, dict[str, Any]] = {
     "ann": {"team": "red", "level": 1, "active": True, "tags": ["a", "b", {"of": [1, 2]}]},

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from facenet.curated_stores import LoggedStore
 from facenet.errors import StoreError
+from facenet.stores import Store
 from facenet.testing.galleries import axis, directions, everything, heaviest, held, names
-from facenet.types import LoggedStore, Store
 
 
 class HistoryTests:

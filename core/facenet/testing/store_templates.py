@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from facenet.errors import StoreError
+from facenet.stores import Samples, Store
 from facenet.testing.galleries import (
     DIM,
     OpenStore,
@@ -22,7 +23,6 @@ from facenet.testing.galleries import (
     names,
     unit,
 )
-from facenet.types import Samples, Store
 
 if TYPE_CHECKING:
     from facenet.types import Vector

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from facenet.errors import StoreError
+from facenet.stores import Store
 from facenet.testing.galleries import DIM, SPACE, OpenStore, axis, directions, held, names
 from facenet.testing.store_bulk import BulkTests
 from facenet.testing.store_crops import CropTests
@@ -18,7 +19,6 @@ from facenet.testing.store_enrolment import EnrolmentTests
 from facenet.testing.store_filters import FilterTests
 from facenet.testing.store_history import HistoryTests
 from facenet.testing.store_templates import TemplateTests
-from facenet.types import Store
 
 HOSTILE_NAMES = [
     "Robert'); DROP TABLE faces; --",

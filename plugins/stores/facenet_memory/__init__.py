@@ -11,7 +11,7 @@ from facenet.hookspecs import hookimpl
 from facenet.types import PluginInfo
 
 if TYPE_CHECKING:
-    from facenet.types import Store
+    from facenet.stores import Store
 
 
 @hookimpl

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
+from facenet.curated_stores import HeldSample
 from facenet.errors import StoreError, StoreUnavailable
 from facenet.gallery import (
     CheckedAddition,
@@ -29,12 +30,13 @@ from facenet.gallery import (
     template_direction,
     weighted_sum,
 )
-from facenet.types import Addition, HeldSample, IdentityRecord, Match, Receipt, Samples, StoreStats
+from facenet.stores import Addition, IdentityRecord, Match, Receipt, Samples, StoreStats
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from facenet.types import Template, Vector
+    from facenet.stores import Template
+    from facenet.types import Vector
 
 
 class _Extra(NamedTuple):

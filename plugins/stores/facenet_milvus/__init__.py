@@ -25,7 +25,7 @@ from facenet.hookspecs import hookimpl
 from facenet.types import PluginInfo
 
 if TYPE_CHECKING:
-    from facenet.types import Store
+    from facenet.stores import Store
 
 Consistency = Literal["Strong", "Session", "Bounded", "Eventually"]
 DATA_DIR = ".facenet/milvus.db"

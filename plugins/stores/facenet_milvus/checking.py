@@ -14,8 +14,8 @@ import numpy as np
 
 from facenet.errors import StoreError
 from facenet.gallery import weighted_sum
+from facenet.stores import Finding, Samples
 from facenet.text import count
-from facenet.types import Finding, Samples
 from facenet_milvus import rows
 from facenet_milvus.enrolment import Identity, mean_direction
 from facenet_milvus.place import Place, Row

@@ -20,13 +20,14 @@ from facenet.gallery import (
     template_direction,
     weighted_sum,
 )
-from facenet.types import Samples
+from facenet.stores import Samples
 from facenet_milvus import rows
 from facenet_milvus.place import Place, Row
 from facenet_milvus.schema import Gallery
 
 if TYPE_CHECKING:
-    from facenet.types import Template, Vector
+    from facenet.stores import Template
+    from facenet.types import Vector
 
 
 @dataclass(slots=True)

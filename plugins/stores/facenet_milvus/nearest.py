@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from facenet.gallery import contains
-from facenet.types import Match
+from facenet.stores import Match
 from facenet_milvus import rows
 from facenet_milvus.place import Place, Row
 from facenet_milvus.schema import Gallery

@@ -13,7 +13,7 @@ from uuid import uuid4
 import numpy as np
 
 from facenet.errors import StoreError
-from facenet.types import IdentityRecord, Samples
+from facenet.stores import IdentityRecord, Samples
 from facenet_milvus.place import Place, Row
 from facenet_milvus.schema import LONGEST_TEXT, Gallery
 

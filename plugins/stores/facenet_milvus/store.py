@@ -16,22 +16,15 @@ from facenet.gallery import (
     checked_embeddings,
     checked_filter,
 )
-from facenet.types import (
-    Addition,
-    Finding,
-    IdentityRecord,
-    Match,
-    Receipt,
-    Samples,
-    StoreStats,
-)
+from facenet.stores import Addition, Finding, IdentityRecord, Match, Receipt, Samples, StoreStats
 from facenet_milvus import Options, checking, enrolment, purging, rows
 from facenet_milvus.nearest import Question
 from facenet_milvus.place import ROWS_AT_ONCE, Place
 from facenet_milvus.schema import Gallery, open_gallery
 
 if TYPE_CHECKING:
-    from facenet.types import Template, Vector
+    from facenet.stores import Template
+    from facenet.types import Vector
 
 
 def open_store(options: Options, embedding_dim: int, space: str) -> MilvusStore:

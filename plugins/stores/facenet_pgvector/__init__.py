@@ -24,7 +24,7 @@ from facenet.hookspecs import hookimpl
 from facenet.types import PluginInfo
 
 if TYPE_CHECKING:
-    from facenet.types import Store, StoreManager
+    from facenet.stores import Store, StoreManager
 
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 DATA_DIR = Path(".facenet", "postgres")

@@ -11,8 +11,8 @@ from pgvector import Vector as SqlVector
 from psycopg import errors
 
 from facenet.gallery import weighted_sum
+from facenet.stores import Finding
 from facenet.text import count, listed
-from facenet.types import Finding
 from facenet_pgvector import rows, structure
 from facenet_pgvector.connections import PatientConnection
 from facenet_pgvector.schema import Tables

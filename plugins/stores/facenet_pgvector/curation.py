@@ -12,6 +12,7 @@ from psycopg import Connection, errors
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
+from facenet.curated_stores import HeldSample
 from facenet.gallery import (
     chosen_samples,
     name_taken,
@@ -19,12 +20,11 @@ from facenet.gallery import (
     template_direction,
     weighted_sum,
 )
-from facenet.types import HeldSample
 from facenet_pgvector import queries, rows
 from facenet_pgvector.schema import Tables, exists
 
 if TYPE_CHECKING:
-    from facenet.types import Template
+    from facenet.stores import Template
 
 _HOLDINGS = """
 SELECT id, embedding, weight, key, created_at, crop FROM {embeddings}

@@ -11,12 +11,12 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from facenet.gallery import CheckedAddition, check_length, template_direction, weighted_sum
-from facenet.types import Samples
+from facenet.stores import Samples
 from facenet_pgvector import queries, rows
 from facenet_pgvector.schema import Tables
 
 if TYPE_CHECKING:
-    from facenet.types import Template
+    from facenet.stores import Template
 
 
 def enrol(

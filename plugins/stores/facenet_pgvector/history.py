@@ -9,13 +9,13 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
+from facenet.curated_stores import LogEntry
 from facenet.errors import StoreError
-from facenet.types import LogEntry
 from facenet_pgvector import curation, rows
 from facenet_pgvector.schema import Tables
 
 if TYPE_CHECKING:
-    from facenet.types import Template
+    from facenet.stores import Template
 
 # What an enrolment added has its time: that of the transaction.
 _ENROLLED = """

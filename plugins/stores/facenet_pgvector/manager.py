@@ -12,7 +12,7 @@ from psycopg import sql
 
 from facenet.errors import StoreError
 from facenet.paths import checked_output_file, whole_file
-from facenet.types import StoreStatus
+from facenet.stores import StoreStatus
 from facenet_pgvector import Options, archive, connections
 from facenet_pgvector.connections import PatientConnection
 from facenet_pgvector.failures import connecting, working

@@ -24,7 +24,7 @@ from psycopg import Connection, IsolationLevel
 from psycopg.rows import TupleRow
 
 from facenet.errors import StoreUnavailable
-from facenet.types import Match
+from facenet.stores import Match
 from facenet_pgvector import queries, rows
 from facenet_pgvector.connections import PatientConnection
 from facenet_pgvector.nearest import NearestIndex, size_in_bytes

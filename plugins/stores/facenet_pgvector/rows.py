@@ -15,7 +15,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from facenet.gallery import CheckedAddition, fresh_rows
-from facenet.types import IdentityRecord, Samples
+from facenet.stores import IdentityRecord, Samples
 from facenet_pgvector import queries
 from facenet_pgvector.schema import Tables
 

@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from facenet.errors import StoreError
-from facenet.types import Match
+from facenet.stores import Match
 from facenet_pgvector import queries, rows
 from facenet_pgvector.connections import PatientConnection
 from facenet_pgvector.schema import Tables

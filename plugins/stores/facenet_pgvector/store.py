@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pgvector.psycopg import register_vector
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from facenet.curated_stores import HeldSample, LogEntry, Successor
 from facenet.errors import StoreError
 from facenet.gallery import (
     check_transfer,
@@ -20,18 +21,7 @@ from facenet.gallery import (
     checked_filter,
     checked_identity,
 )
-from facenet.types import (
-    Addition,
-    Finding,
-    HeldSample,
-    IdentityRecord,
-    LogEntry,
-    Match,
-    Receipt,
-    Samples,
-    StoreStats,
-    Successor,
-)
+from facenet.stores import Addition, Finding, IdentityRecord, Match, Receipt, Samples, StoreStats
 from facenet_pgvector import (
     Options,
     bulk,
@@ -52,7 +42,8 @@ from facenet_pgvector.server_search import ServerSearch
 from facenet_pgvector.servers import reach, tables_of
 
 if TYPE_CHECKING:
-    from facenet.types import Template, Vector
+    from facenet.stores import Template
+    from facenet.types import Vector
 
 ROWS_AT_ONCE = 1000
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import errors, sql
 
-from facenet.types import Finding
+from facenet.stores import Finding
 from facenet_pgvector.connections import PatientConnection
 from facenet_pgvector.schema import Tables, create
 

@@ -15,13 +15,15 @@ from pgvector import Vector as SqlVector
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
+from facenet.curated_stores import PendingSample
 from facenet.errors import StoreError
-from facenet.types import PendingSample, Samples
+from facenet.stores import Samples
 from facenet_pgvector import curation, rows, schema
 from facenet_pgvector.schema import Tables
 
 if TYPE_CHECKING:
-    from facenet.types import Template, Vector
+    from facenet.stores import Template
+    from facenet.types import Vector
 
 IDENTITIES_AT_ONCE = 500
 _STATE = "SELECT state, embedding_dim, space FROM {meta}"
@@ -135,7 +137,7 @@ class Binding(NamedTuple):
 
 
 class PgSuccessor:
-    """See `facenet.types.Successor`; for one process at a time, which holds a lock meanwhile."""
+    """See `facenet.curated_stores.Successor`; for one process at a time, which holds a lock meanwhile."""
 
     def __init__(self, change: Change, tables: Tables, dim: int, space: str) -> None:
         self._change = change
