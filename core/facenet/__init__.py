@@ -24,7 +24,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Face": "facenet.types",
-    "Match": "facenet.types",
+    "Match": "facenet.stores",
     "Recognizer": "facenet.recognition",
     "evaluate": "facenet.training",
     "load_config": "facenet.config",
