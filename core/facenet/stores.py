@@ -87,7 +87,6 @@ class Store(Protocol):
         metadata: Mapping[str, Any] | None = None,
         weights: Sequence[float] | None = None,
         template: Template | None = None,
-        crops: Sequence[bytes | None] | None = None,
     ) -> int:
         """Add (N, D) samples to an identity, creating it when new; return how many were added.
 
@@ -95,8 +94,8 @@ class Store(Protocol):
         the identity already holds is not added again. `metadata` is merged over what is there.
         `weights` are (N,) in (0, 1]; None: 1 each. The template becomes the weighted mean of all
         samples, or what `template` makes of them while no one else can change the identity.
-        `crops` are for a `CropStore`; a store that is none need not take them. Raises `StoreError`
-        for a wrong dimension, a NaN, a zero vector, a weight out of range or an empty name.
+        Raises `StoreError` for a wrong dimension, a NaN, a zero vector, a weight out of range or an
+        empty name.
         """
 
     def search(
@@ -153,13 +152,26 @@ class Store(Protocol):
 
 @runtime_checkable
 class CropStore(Store, Protocol):
-    """A store that can keep each sample with the aligned face that it was made of.
+    """A store that can keep each sample with the aligned face that it was made of."""
 
-    Its `enrol` takes `crops`: (N,) PNG files, each of at most 4 MiB, or None where none is to be
-    kept. A crop is added with its sample or, like it, not at all, and is erased with it by
-    `forget`. Nothing but `crops` reads them. `StoreError` for another number, for what is not
-    `bytes`, and for an empty or a larger file.
-    """
+    def enrol(
+        self,
+        identity: str,
+        embeddings: Vector,
+        *,
+        keys: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        weights: Sequence[float] | None = None,
+        template: Template | None = None,
+        crops: Sequence[bytes | None] | None = None,
+    ) -> int:
+        """As `Store.enrol`, with `crops`: (N,) PNG files, each of at most 4 MiB, or None where none
+        is to be kept.
+
+        A crop is added with its sample or, like it, not at all, and is erased with it by `forget`.
+        Nothing but `crops` reads them. `StoreError` for another number, for what is not `bytes`,
+        and for an empty or a larger file.
+        """
 
     def crops(self, identity: str) -> list[bytes | None]:
         """The crop of each sample of one identity, in the order of `samples`, None where none was
