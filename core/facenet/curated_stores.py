@@ -127,8 +127,11 @@ class Successor(Protocol):
     def counts(self) -> tuple[int, int]:
         """How many of the gallery's samples it has, and how many there are."""
 
-    def missing(self, *, after: int = 0, limit: int | None = None) -> list[PendingSample]:
-        """Samples that it lacks, in order of number, those after a number."""
+    def missing(
+        self, *, after: int = 0, limit: int | None = None, crops: bool = False
+    ) -> list[PendingSample]:
+        """Samples that it lacks, in order of number, those after a number; with what was kept of
+        their aligned faces where `crops` asks for it."""
 
     def add(self, embeddings: Mapping[int, Vector]) -> None:
         """Add samples by number, each a (D,) vector in the new space, in one transaction; whose

@@ -143,6 +143,28 @@ def test_from_the_photos_while_the_gallery_changes(
         assert bare(contents(recognizer)) == bare(before)
 
 
+def test_who_comes_late_loses_nothing(facenet, gallery, other: Path, faces: Path) -> None:
+    model = load_bundle(other)
+    photo = next((faces / "id-002").iterdir())
+    with opened(gallery) as former, opened(gallery) as late:
+        assert former.store.count() == 2
+        store: Any = late.store
+        successor = store.successor(model.embedding_dim, model.card.space)
+        assert migrate(facenet, gallery, other, "--crops").code == 0
+        with opened(gallery, other) as moved:
+            moved.enrol("new", [photo])
+            with pytest.raises(StoreError, match="has just moved to another embedding space"):
+                successor.switch()
+            back: Any = moved.store
+            card = former.model.card
+            returning = back.successor(former.model.embedding_dim, card.space)
+            with pytest.raises(StoreError, match="moved to another embedding space"):
+                former.enrol("new", [photo])
+            assert returning.counts() == (6, 7)
+            assert [each.identity for each in returning.missing()] == ["new"]
+            assert moved.store.count() == 3
+
+
 def test_samples_without_a_picture_are_not_left_behind_unasked(
     facenet, gallery, other: Path, faces: Path, tmp_path: Path
 ) -> None:

@@ -26,12 +26,15 @@ from facenet.stores import Samples
 if TYPE_CHECKING:
     from facenet.types import Image
 
+MOST_NAMED = 1000
+"""Samples that are missing, by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Migration(Record):
-    """How far a migration is: `done` of `samples` are in the new space, for the `missing` there was
-    no usable picture; `change` says what it does to decisions, once all are looked at. `switched`:
-    the gallery is in the new space."""
+    """How far a migration is: `done` of `samples` are in the new space; of those that are missing
+    there was no usable picture (`missing`: the first). `change` says what it does to decisions,
+    once all were looked at. `switched`: the gallery is in the new space."""
 
     space: str
     samples: int
@@ -83,12 +86,13 @@ def migrate(
         else _from_images(successor, recognizer.pipeline, new.pipeline, images)
     )
     finished = _embed(faces, new, successor, progress, stop)
-    missing = [f"{each.identity}: sample {each.number}" for each in successor.missing()]
+    lacking = successor.missing(limit=MOST_NAMED)
+    missing = [f"{each.identity}: sample {each.number}" for each in lacking]
     done, samples = successor.counts()
     report = Migration(space, samples, done, tuple(missing), interrupted=not finished)
     if not finished:
         return report
-    ready = switch and (not missing or without_missing)
+    ready = switch and (done == samples or without_missing)
     report = replace(report, change=_change(recognizer, new, successor), switched=ready)
     if ready:
         template = template_of(recognizer.config)
@@ -130,7 +134,7 @@ def _check_crops(recognizer: Recognizer, new: Pipeline) -> None:
 
 def _from_crops(successor: Successor, new: Pipeline) -> Faces:
     after = 0
-    while page := successor.missing(after=after, limit=new.config.batch_size):
+    while page := successor.missing(after=after, limit=new.config.batch_size, crops=True):
         after = page[-1].number
         kept = [(each.number, each.crop) for each in page if each.crop is not None]
         yield [[number] for number, _ in kept], [_fitted(crop, new.size) for _, crop in kept]

@@ -6,8 +6,8 @@ the gallery may change: what is missing, too much or elsewhere is found by these
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -33,7 +33,7 @@ SELECT count(*) FILTER (WHERE done.id IS NOT NULL), count(*)
 FROM {embeddings} AS sample LEFT JOIN {next_embeddings} AS done ON done.id = sample.id
 """
 _MISSING = """
-SELECT sample.id, name, key, crop FROM {embeddings} AS sample
+SELECT sample.id, name, key, CASE WHEN %(crops)s THEN crop END FROM {embeddings} AS sample
 JOIN {identities} AS held ON held.id = sample.identity_id
 WHERE sample.id > %(after)s AND NOT EXISTS (
     SELECT FROM {next_embeddings} AS done WHERE done.id = sample.id
@@ -113,15 +113,20 @@ _NUMBERS_GO_ON = """
 SELECT setval(%s, nextval(%s))
 """
 _SEQUENCE = "SELECT pg_get_serial_sequence(%s, 'id')"
+# Nobody but a successor writes to a collection that is not the current one.
 _RETIRE = """
 CREATE OR REPLACE FUNCTION {retired}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'the gallery has moved to another embedding space: open it with that model';
+    IF current_setting('facenet.successor', true) IS DISTINCT FROM 'on' THEN
+        RAISE EXCEPTION 'the gallery has moved to another embedding space: open it with that model';
+    END IF;
+    RETURN NULL;
 END $$;
 CREATE OR REPLACE TRIGGER retired BEFORE INSERT OR UPDATE ON {identities}
     FOR EACH STATEMENT EXECUTE FUNCTION {retired}();
 """
 _REVIVE = "DROP TRIGGER IF EXISTS retired ON {identities}"
+_AS_SUCCESSOR = "SET LOCAL facenet.successor = 'on'"
 _SET_STATE = "UPDATE {meta} SET state = %s"
 
 Change = Callable[[], AbstractContextManager[Connection[TupleRow]]]
@@ -137,14 +142,14 @@ class Binding(NamedTuple):
 
 
 class PgSuccessor:
-    """See `facenet.curated_stores.Successor`; for one process at a time, which holds a lock meanwhile."""
+    """See `facenet.curated_stores.Successor`; several processes may work on one."""
 
     def __init__(self, change: Change, tables: Tables, dim: int, space: str) -> None:
-        self._change = change
+        self._begin = change
         self._tables = tables
         self._next = tables.twin
         self._dim = dim
-        with change() as connection:
+        with self._change() as connection:
             self._open(connection, space)
 
     def counts(self) -> tuple[int, int]:
@@ -152,9 +157,11 @@ class PgSuccessor:
             done, total = rows.only(connection.execute(self._sql(_COUNTS)).fetchone())
         return done, total
 
-    def missing(self, *, after: int = 0, limit: int | None = None) -> list[PendingSample]:
+    def missing(
+        self, *, after: int = 0, limit: int | None = None, crops: bool = False
+    ) -> list[PendingSample]:
         with self._change() as connection:
-            page = {"after": after, "limit": limit}
+            page = {"after": after, "limit": limit, "crops": crops}
             found = connection.execute(self._sql(_MISSING), page, binary=True)
             return [PendingSample(*row) for row in found]
 
@@ -180,16 +187,15 @@ class PgSuccessor:
             found = connection.execute(query, [rows.digest(identity)], binary=True).fetchall()
         return rows.samples(found, self._dim)
 
-    def settle(self, *, template: Template | None = None) -> None:
-        while True:
-            with self._change() as connection:
-                if not self._settle(connection, template):
-                    return
-
     def switch(self, *, template: Template | None = None, without_missing: bool = False) -> None:
-        self.settle(template=template)
+        settled = 1
+        while settled:  # most of the work, before the gallery is locked
+            with self._change() as connection:
+                settled = self._settle(connection, template)
         with self._change() as connection:
             connection.execute(self._sql(_LOCK))
+            if self._state(connection).state == "current":
+                raise _moved()
             self._follow(connection)
             while self._settle(connection, template):
                 pass
@@ -207,12 +213,11 @@ class PgSuccessor:
     def _open(self, connection: Connection[TupleRow], space: str) -> None:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [schema.SETUP_LOCK])
         if schema.exists(connection, self._next.meta):
-            found = connection.execute(self._next.compose(_STATE)).fetchone()
-            there = Binding(*rows.only(found))
+            there = self._state(connection)
             if there.state == "current":
-                raise StoreError("the gallery has just moved to another embedding space")
+                raise _moved()
             if (there.dim, there.space) == (self._dim, space):
-                connection.execute(self._next.compose(_REVIVE))
+                connection.execute(self._next.compose(_SET_STATE), ["building"])
                 return
             if there.state == "building":
                 raise StoreError(
@@ -222,6 +227,9 @@ class PgSuccessor:
             connection.execute(self._next.compose(_DROP))
         schema.create(connection, self._next, self._dim, space, "building")
         schema.watch(connection, self._next)
+
+    def _state(self, connection: Connection[TupleRow]) -> Binding:
+        return Binding(*rows.only(connection.execute(self._next.compose(_STATE)).fetchone()))
 
     def _follow(self, connection: Connection[TupleRow]) -> None:
         """Bring the new collection to what the gallery holds, which nobody changes meanwhile."""
@@ -248,12 +256,22 @@ class PgSuccessor:
             sequences += rows.only(connection.execute(_SEQUENCE, [name]).fetchone())
         connection.execute(_NUMBERS_GO_ON, sequences)
 
+    @contextmanager
+    def _change(self) -> Iterator[Connection[TupleRow]]:
+        with self._begin() as connection:
+            connection.execute(_AS_SUCCESSOR)
+            yield connection
+
     def _sql(self, statement: str) -> sql.Composed:
         return self._tables.compose(
             statement,
             next_identities=sql.Identifier(self._next.identities),
             next_embeddings=sql.Identifier(self._next.embeddings),
         )
+
+
+def _moved() -> StoreError:
+    return StoreError("the gallery has just moved to another embedding space")
 
 
 def abandon(
