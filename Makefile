@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint type docs bench format clean
+.PHONY: help demo test test-all lint type docs docs-site bench format clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,8 +32,12 @@ lint: $(INSTALLED)  ## Check style and architecture
 type: $(INSTALLED)  ## Check types
 	$(BIN)/mypy
 
-docs: $(INSTALLED)  ## Regenerate the configuration reference
+docs: $(INSTALLED)  ## Regenerate the references in docs/
 	$(BIN)/python -m facenet.config.reference > docs/configuration.md
+	$(BIN)/python docs/references.py
+
+docs-site: $(INSTALLED)  ## Build the documentation as pages, in artifacts/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(INSTALLED)  ## Run the benchmarks
 	for name in startup mining epoch inference pipeline evaluation live store store_writes; do $(BIN)/python benchmarks/$$name.py; done

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 PORT = 8000
 """Where the service listens in its container."""
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
-PAGE = (ROOT / "docs" / "service.md").read_text()
+PAGE = (ROOT / "docs" / "deployment.md").read_text()
 ENGINE = """\
 #!{python}
 '''Stands for docker: what would run in the service's container runs here, the rest not at all.'''
@@ -144,7 +144,7 @@ def test_the_image_runs_as_nobody_special() -> None:
 
 
 def test_what_is_mounted_is_there_or_is_made_by_hand() -> None:
-    """What the repository does not have, docs/service.md says how to make."""
+    """What the repository does not have, docs/deployment.md says how to make."""
     paths = [secret["file"] for secret in COMPOSE["secrets"].values()]
     for service in COMPOSE["services"].values():
         for volume in service.get("volumes", []):

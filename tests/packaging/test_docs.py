@@ -23,6 +23,7 @@ from facenet.cli import main
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CARE = ROOT / "docs" / "care.md"
+DEPLOYMENT = ROOT / "docs" / "deployment.md"
 PIP_INSTALL = shlex.split("-m pip install --quiet --no-index --no-deps --no-build-isolation")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -95,7 +96,8 @@ def test_the_training_pages_commands_work_in_their_order(workspace: Path) -> Non
 def test_the_evaluation_pages_commands_work(workspace: Path) -> None:
     faces = "--set data.root=artifacts/demo/faces --set trainer.max_epochs=1"
     assert shell(f"facenet train --replace {faces}", workspace).returncode == 0
-    for script in blocks(ROOT / "docs" / "evaluation.md", "bash"):
+    pages = [ROOT / "docs" / name for name in ("evaluation.md", "thresholds.md")]
+    for script in [script for page in pages for script in blocks(page, "bash")]:
         ran = shell(script, workspace)
         assert ran.returncode == 0, script + ran.stdout + ran.stderr
     assert "\nsearch: " in f"\n{ran.stdout}"  # of `store drift`
@@ -146,6 +148,37 @@ def test_the_recognition_page_does_what_it_says(workspace: Path) -> None:
     assert ran.stdout.startswith("FaceMatches(identity=")
 
 
+def test_the_quickstart_recognises_someone(
+    workspace: Path, real_models: Path, foreign_network: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """Another network stands for SFace, whose file is not here."""
+    page = ROOT / "docs" / "quickstart.md"
+    monkeypatch.setenv("FACENET_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache" / "models").mkdir(parents=True)
+    shutil.copy(real_models / "face_detection_yunet_2023mar.onnx", tmp_path / "cache" / "models")
+    faces = sorted((workspace / "artifacts" / "demo" / "faces").glob("id-*"))
+    names = ["Ann", "Ben", *(folder.name for folder in faces[2:])]
+    for folder, name in zip(faces, names, strict=True):
+        shutil.copytree(folder, tmp_path / "photos" / name)
+    (tmp_path / "photos" / "Ann" / "000.jpg").rename(tmp_path / "party.jpg")
+    (tmp_path / "configs").mkdir()
+    [settings] = blocks(page, "yaml")
+    (tmp_path / "configs" / "photos.yaml").write_text(settings)
+    [python] = blocks(page, "python")
+    scripts = blocks(page, "bash")
+    stand_in = scripts[0].replace("$(facenet models get sface)", str(foreign_network))
+    scripts[0] = stand_in.replace("--mean 0 --std 1", "--mean 127.5 --std 127.5")
+    scripts.insert(-1, f"python - <<'EOF'\n{python}EOF\n")
+    output = ""
+    for script in scripts:
+        ran = shell(script, tmp_path)
+        assert ran.returncode == 0, script + ran.stdout + ran.stderr
+        output += ran.stdout
+    assert "this is Ann" in output
+    assert "\nAnn (" in output
+    assert (tmp_path / "artifacts" / "found.png").is_file()
+
+
 @pytest.fixture
 def service_keys(workspace: Path) -> Iterator[Path]:
     """Where the commands of a page leave keys: away with them, since other pages know of none."""
@@ -158,7 +191,7 @@ def test_the_service_pages_commands_work_in_their_order(
     workspace: Path, service_keys: Path
 ) -> None:
     pytest.importorskip("opentelemetry.sdk", reason="needs facenet-kit[tracing]")
-    scripts = blocks(ROOT / "docs" / "service.md", "bash")
+    scripts = [*blocks(ROOT / "docs" / "service.md", "bash"), *blocks(DEPLOYMENT, "bash")]
     assert len(scripts) >= 6
     ran = shell("\n".join(scripts), workspace)
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -210,7 +243,7 @@ def test_the_service_pages_tables_say_all() -> None:
     from facenet_serve.metrics import Metrics
     from facenet_serve.problems import KINDS
 
-    text = (ROOT / "docs" / "service.md").read_text()
+    text = (ROOT / "docs" / "service.md").read_text() + DEPLOYMENT.read_text()
     rows = [
         tuple(cell.strip().strip("`") for cell in line.strip("|").split("|"))
         for line in text.splitlines()
@@ -399,6 +432,7 @@ def test_links_lead_to_files(page: Path) -> None:
 def test_no_code_block_is_in_a_language_that_is_not_tested() -> None:
     tested = {
         "README.md": {"bash", "python"},
+        "quickstart.md": {"bash", "python", "text", "yaml"},
         "backbones.md": {"bash", "yaml"},  # tests/core/test_backbones_command.py
         "benchmark.md": {"bash"},
         "bundles.md": {"bash", "python", "text"},  # tests/core/test_bundles.py
@@ -409,9 +443,11 @@ def test_no_code_block_is_in_a_language_that_is_not_tested() -> None:
         "recognition.md": {"bash", "python", "yaml"},
         "reliability.md": {"bash"},
         "screens.md": {"bash", "yaml"},
-        "service.md": {"bash", "python", "console"},  # console: test_deployment.py
+        "deployment.md": {"bash", "console"},  # console: test_deployment.py
+        "service.md": {"bash", "python"},
         "care.md": {"bash", "text"},
         "stores.md": {"bash", "text", "yaml"},
+        "thresholds.md": {"bash"},
         "training.md": {"bash"},
     }
     for page in PAGES:

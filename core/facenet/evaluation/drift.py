@@ -80,7 +80,7 @@ def drift(before: Sequence[int], now: Sequence[int], *, above: float = -1.0) -> 
     """Compare two `Counts`, by the bins that lie wholly above a similarity.
 
     The index is the sum of (q - p) ln(q / p) over the bins, with p and q the shares before and now
-    (docs/evaluation.md has the sources). Bins are joined until each has a tenth of `before`, and a
+    (docs/thresholds.md has the sources). Bins are joined until each has a tenth of `before`, and a
     bin that is empty now counts as half a similarity. Without any change the index of n and m
     similarities is about (1 / n + 1 / m) times a chi-squared number of one degree of freedom less
     than there are bins, as Pearson's statistic of two samples is, which it equals to first order;
