@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import facenet_triplet_miners.slots
 from facenet.errors import ConfigError
 from facenet.plugins import Registry
+from facenet.testing import MinerSuite
 from facenet.types import Miner, Triplets
 
 OURS: list[tuple[str, dict[str, Any]]] = [
@@ -79,20 +80,17 @@ any_batch = settings(
 )
 
 
-@pytest.mark.parametrize("case", OURS + PML, ids=named)
-@given(batch=batches())
-@any_batch
-def test_only_triplets_are_valid(terms: str, case: tuple[str, dict[str, Any]], batch: Any) -> None:
-    embeddings, labels = batch
-    triplets = make(*case)(embeddings, labels, embeddings @ embeddings.T)
-    assert {index.dtype for index in triplets[:3]} == {torch.int64}
-    assert len({len(index) for index in triplets if index is not None}) == 1
-    for index in triplets[:3]:
-        assert ((index >= 0) & (index < len(labels))).all()
-    anchor, positive, negative, _ = triplets.compact()
-    assert torch.equal(labels[anchor], labels[positive])
-    assert not (anchor == positive).any()
-    assert not (labels[anchor] == labels[negative]).any()
+class TestOurs(MinerSuite):
+    @pytest.fixture(params=OURS, ids=named)
+    def miner(self, request: pytest.FixtureRequest, terms: str) -> Miner:
+        return make(*request.param)
+
+
+class TestOfMetricLearning(MinerSuite):
+    @pytest.fixture(params=PML, ids=named)
+    def miner(self, request: pytest.FixtureRequest) -> Miner:
+        pytest.importorskip("pytorch_metric_learning", reason="needs facenet-kit[pml]")
+        return make(*request.param)
 
 
 @pytest.mark.parametrize("name", FIND_ALL_ANCHORS)
@@ -119,19 +117,6 @@ def test_max_triplets_bounds_and_is_used(terms: str, name: str, batch: Any, most
         *(index.tolist() for index in chosen[: 2 if name != "batch_all" else 3]), strict=True
     )
     assert len(set(columns)) == len(chosen.anchor)
-
-
-@pytest.mark.parametrize("case", OURS + PML, ids=named)
-def test_inputs_stay_as_they_were_and_answers_carry_no_gradient(
-    case: tuple[str, dict[str, Any]],
-) -> None:
-    embeddings = torch.nn.functional.normalize(torch.randn(12, 8), dim=1)
-    labels = torch.arange(12) // 3
-    similarity = embeddings @ embeddings.T
-    before = [value.clone() for value in (embeddings, labels, similarity)]
-    triplets = make(*case)(embeddings, labels, similarity)
-    assert all(map(torch.equal, before, (embeddings, labels, similarity)))
-    assert not any(index.requires_grad for index in triplets if index is not None)
 
 
 @pytest.mark.parametrize("case", OURS, ids=named)

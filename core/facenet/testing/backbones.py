@@ -1,18 +1,66 @@
-"""What every backbone must do, as checks on a built one."""
+"""What every backbone must do, as tests: subclass `BackboneSuite` and override `backbone`."""
 
 from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
+import pytest
+
 from facenet.plugins import Registry
+from facenet.testing.suite import Suite, to_override
 from facenet.types import Backbone
 
 GIANT = 500_000_000
 """Parameters beyond which gradients of all of them would not fit into a laptop's memory."""
+
+
+class BackboneSuite(Suite):
+    """Override `backbone`, and `image_size` where its network does not take 112 pixels."""
+
+    @pytest.fixture
+    def image_size(self) -> int:
+        """The side in pixels of the images that the backbone was built for."""
+        return 112
+
+    @pytest.fixture
+    def backbone(self, request: pytest.FixtureRequest) -> Backbone:
+        """The built backbone; one for all tests will do."""
+        to_override(request, "a backbone, as from build_backbone('my-backbone', image_size)")
+
+    def test_it_says_how_to_use_it(self, backbone: Backbone) -> None:
+        """If this fails: `make_backbone` gives no `Backbone`, or one with numbers that no network
+        can have."""
+        from facenet.spdx import checked_licence
+
+        assert isinstance(backbone, Backbone)
+        assert isinstance(backbone.feature_dim, int)
+        assert backbone.feature_dim > 0
+        assert backbone.input_size > 0
+        assert len(backbone.mean) == len(backbone.std) == 3
+        assert min(backbone.std) > 0
+        assert max(*backbone.mean, *backbone.std) <= 1, "mean and std are of pixels in 0..1"
+        if backbone.licence is not None:
+            assert checked_licence(backbone.licence) == backbone.licence
+
+    def test_it_can_be_trained(self, backbone: Backbone, image_size: int) -> None:
+        """If this fails: in train mode the module gives something other than one (N, feature_dim)
+        tensor, such as auxiliary outputs, or its gradients are not finite."""
+        check_training(backbone, image_size)
+
+    def test_it_embeds_as_its_trace_does(self, backbone: Backbone, image_size: int) -> None:
+        """If this fails: in eval mode the features have another shape, are not finite, or differ
+        in TorchScript, where models are exported to."""
+        check_embedding(backbone, image_size)
+
+    def test_it_can_be_exported(self, backbone: Backbone, image_size: int) -> None:
+        """If this fails: the forward pass depends on values, so that `torch.export`, the way to
+        ONNX, cannot follow it."""
+        check_export(backbone, image_size)
 
 
 def build_backbone(
@@ -28,15 +76,27 @@ def build_backbone(
 
 def check_backbone(backbone: Backbone, image_size: int) -> None:
     """Features of one shape in both modes, finite gradients, and a trace that gives the same."""
+    check_training(backbone, image_size)
+    check_embedding(backbone, image_size)
+
+
+def check_training(backbone: Backbone, image_size: int) -> None:
+    """Features and finite gradients in train mode."""
     import torch
 
     pixels = torch.randn(2, 3, image_size, image_size, requires_grad=True)
     features = backbone.module.train()(pixels)
     _check_features(features, backbone)
     _check_gradients(features, pixels, backbone)
-    module = backbone.module.eval().requires_grad_(False)
-    with torch.inference_mode():
-        features = module(pixels)
+
+
+def check_embedding(backbone: Backbone, image_size: int) -> None:
+    """Features in eval mode, and a trace that gives the same."""
+    import torch
+
+    pixels = torch.randn(2, 3, image_size, image_size)
+    with _frozen(backbone), torch.inference_mode():
+        features = backbone.module(pixels)
         _check_features(features, backbone)
         _check_trace(features, pixels, backbone)
 
@@ -45,10 +105,10 @@ def check_export(backbone: Backbone, image_size: int) -> None:
     """`torch.export` takes the network in eval mode; weights on the `meta` device will do."""
     import torch
 
-    module = backbone.module.eval().requires_grad_(False)
-    device = next(module.parameters()).device
+    device = next(backbone.module.parameters()).device
     pixels = torch.zeros(2, 3, image_size, image_size, device=device)
-    program = torch.export.export(module, (pixels,))
+    with _frozen(backbone):
+        program = torch.export.export(backbone.module, (pixels,))
     [output] = program.graph_signature.user_outputs
     [node] = [node for node in program.graph.nodes if node.name == output]
     assert tuple(node.meta["val"].shape) == (2, backbone.feature_dim)
@@ -60,6 +120,18 @@ def of_the_day(names: Iterable[str], how_many: int) -> list[str]:
     random.Random(0).shuffle(shuffled)
     start = date.today().toordinal() * how_many
     return [shuffled[(start + offset) % len(shuffled)] for offset in range(how_many)]
+
+
+@contextmanager
+def _frozen(backbone: Backbone) -> Iterator[None]:
+    """In eval mode and without gradients; afterwards what is trained is trained again."""
+    trained = [weights for weights in backbone.module.parameters() if weights.requires_grad]
+    backbone.module.eval().requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weights in trained:
+            weights.requires_grad_(True)
 
 
 def _check_features(features: Any, backbone: Backbone) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from facenet.testing.suite import Suite, to_override
 from facenet.types import Detector, Face
 
 if TYPE_CHECKING:
@@ -19,13 +20,13 @@ SAME_PIXELS = 0.1
 SAME_SCORE = 1e-3
 
 
-class DetectorSuite:
+class DetectorSuite(Suite):
     """Override `detector`, and `photo_with_faces` where the drawn faces are not found."""
 
     @pytest.fixture
-    def detector(self) -> Detector:
+    def detector(self, request: pytest.FixtureRequest) -> Detector:
         """The detector; one for all tests will do."""
-        raise NotImplementedError("override the fixture detector")
+        to_override(request, "the detector, as from plugin.make_from({}, device='cpu')")
 
     @pytest.fixture
     def photo_with_faces(self) -> Image:

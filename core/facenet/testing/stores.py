@@ -19,6 +19,7 @@ from facenet.testing.store_enrolment import EnrolmentTests
 from facenet.testing.store_filters import FilterTests
 from facenet.testing.store_history import HistoryTests
 from facenet.testing.store_templates import TemplateTests
+from facenet.testing.suite import Suite, to_override
 
 HOSTILE_NAMES = [
     "Robert'); DROP TABLE faces; --",
@@ -33,16 +34,23 @@ HOSTILE_NAMES = [
 
 
 class StoreSuite(
-    EnrolmentTests, FilterTests, TemplateTests, CropTests, BulkTests, CurationTests, HistoryTests
+    EnrolmentTests,
+    FilterTests,
+    TemplateTests,
+    CropTests,
+    BulkTests,
+    CurationTests,
+    HistoryTests,
+    Suite,
 ):
     """Override `open_store`; say `persistent = False` when a closed gallery is gone."""
 
     persistent = True
 
     @pytest.fixture
-    def open_store(self) -> OpenStore:
+    def open_store(self, request: pytest.FixtureRequest) -> OpenStore:
         """A function that opens the same gallery, empty when the test begins, each time."""
-        raise NotImplementedError("override the fixture open_store")
+        to_override(request, "a function that opens the gallery, as an OpenStore")
 
     @pytest.fixture
     def store(self, open_store: OpenStore) -> Iterator[Store]:
