@@ -74,8 +74,9 @@ def mix_ups(
 ) -> Iterator[MixUp]:
     """Samples that are less similar than `threshold` to the mean of their identity's others.
 
-    Of an identity of two both are, where either is. The threshold is as for `duplicates`. Raises
-    `RequestError` when there is none, and where the store cannot name samples.
+    Of an identity of two both are, where either is. The threshold is that of `Recognizer.threshold`
+    for two faces. Raises `RequestError` when there is none, and where the store cannot name
+    samples.
     """
     store = recognizer.store
     if not isinstance(store, CuratedStore):
@@ -83,7 +84,7 @@ def mix_ups(
             f"the store {recognizer.config.store.plugin!r} cannot name single samples: use one "
             "that can, such as pgvector"
         )
-    least, _ = recognizer.threshold(threshold, gallery=store.count)
+    least, _ = recognizer.threshold(threshold)
     total = store.count()
     for done, record in enumerate(store.identities(), 1):
         yield from _strangers(store, record, least)
