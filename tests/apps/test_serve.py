@@ -64,8 +64,7 @@ def test_a_taken_port_is_one_line_and_exit_2(facenet, config: Path) -> None:
     assert f"cannot listen on 127.0.0.1:{port}: address already in use" in ran.err
 
 
-def test_options_are_flags_and_wrong_ones_are_named(facenet, config: Path, tmp_path: Path) -> None:
-    assert "--port" in facenet("serve", "--help").out
+def test_wrong_options_are_named(facenet, config: Path, tmp_path: Path) -> None:
     ran = facenet("serve", "--config", config, "--port", "high")
     assert ran.code == 2
     assert "port: must be" in ran.err

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -20,11 +21,12 @@ from facenet.architectures import architectures  # noqa: E402
 from facenet.errors import ConfigError, ModelError, UnknownPlugin  # noqa: E402
 from facenet.plugins import Registry  # noqa: E402
 from facenet.testing import (  # noqa: E402
+    BackboneSuite,
     build_backbone,
     check_backbone,
-    check_export,
     of_the_day,
 )
+from facenet.types import Backbone  # noqa: E402
 from facenet_timm.names import ALIASES  # noqa: E402
 
 CONVNEXTS = [
@@ -60,18 +62,46 @@ def test_a_network_of_each_kind_gives_features_in_both_modes(
     check_backbone(build_backbone(architecture, image_size), image_size)
 
 
-@pytest.mark.parametrize("architecture", of_the_day([n for n in SMALL if "_l_" not in n], 1))
-def test_the_sample_of_the_day_can_be_trained_and_exported(architecture: str) -> None:
-    check_backbone(build_backbone(architecture, 96), 96)
-    check_export(build_backbone(architecture, 96), 96)
+class Built(NamedTuple):
+    backbone: Backbone
+    image_size: int
+
+
+def built(architecture: str) -> Built:
+    gc.collect()
+    image_size = 96
+    return Built(build_backbone(architecture, image_size), image_size)
+
+
+@pytest.fixture(scope="module", params=of_the_day([n for n in SMALL if "_l_" not in n], 1))
+def one_of_today(request: pytest.FixtureRequest) -> Built:
+    return built(request.param)
+
+
+@pytest.fixture(scope="module", params=PROMISED)
+def one_of_all(request: pytest.FixtureRequest) -> Built:
+    return built(request.param)
+
+
+class TestOfTheDay(BackboneSuite):
+    @pytest.fixture
+    def backbone(self, one_of_today: Built) -> Backbone:
+        return one_of_today.backbone
+
+    @pytest.fixture
+    def image_size(self, one_of_today: Built) -> int:
+        return one_of_today.image_size
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", PROMISED)
-def test_every_promised_name_can_be_trained_and_exported(architecture: str) -> None:
-    check_backbone(build_backbone(architecture, 96), 96)
-    gc.collect()
-    check_export(build_backbone(architecture, 96), 96)
+class TestEveryPromisedName(BackboneSuite):
+    @pytest.fixture
+    def backbone(self, one_of_all: Built) -> Backbone:
+        return one_of_all.backbone
+
+    @pytest.fixture
+    def image_size(self, one_of_all: Built) -> int:
+        return one_of_all.image_size
 
 
 def test_every_network_of_timm_is_offered_with_and_without_its_tag() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -14,7 +15,8 @@ from facenet.architectures import architectures
 from facenet.errors import ConfigError, ModelError
 from facenet.models import NetworkSpec, build_network
 from facenet.plugins import Registry
-from facenet.testing import build_backbone, check_backbone, check_export, of_the_day
+from facenet.testing import BackboneSuite, build_backbone, check_backbone, of_the_day
+from facenet.types import Backbone
 from facenet_torchvision.weights import SWAG_NAMES
 
 # The smallest of each family, whose heads and auxiliary outputs differ, with a size it can take.
@@ -65,20 +67,46 @@ def test_every_family_gives_features_in_both_modes(architecture: str, image_size
     check_backbone(build_backbone(architecture, image_size), image_size)
 
 
-@pytest.mark.parametrize("architecture", of_the_day(SMALL, 2))
-def test_the_sample_of_the_day_can_be_trained_and_exported(architecture: str) -> None:
-    size = SIZES.get(architecture, 96)
-    check_backbone(build_backbone(architecture, size), size)
-    check_export(build_backbone(architecture, size), size)
+class Built(NamedTuple):
+    backbone: Backbone
+    image_size: int
+
+
+def built(architecture: str) -> Built:
+    gc.collect()
+    image_size = SIZES.get(architecture, 96)
+    return Built(build_backbone(architecture, image_size), image_size)
+
+
+@pytest.fixture(scope="module", params=of_the_day(SMALL, 2))
+def one_of_today(request: pytest.FixtureRequest) -> Built:
+    return built(request.param)
+
+
+@pytest.fixture(scope="module", params=OFFERED)
+def one_of_all(request: pytest.FixtureRequest) -> Built:
+    return built(request.param)
+
+
+class TestOfTheDay(BackboneSuite):
+    @pytest.fixture
+    def backbone(self, one_of_today: Built) -> Backbone:
+        return one_of_today.backbone
+
+    @pytest.fixture
+    def image_size(self, one_of_today: Built) -> int:
+        return one_of_today.image_size
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", OFFERED)
-def test_every_architecture_can_be_trained_and_exported(architecture: str) -> None:
-    size = SIZES.get(architecture, 96)
-    check_backbone(build_backbone(architecture, size), size)
-    gc.collect()
-    check_export(build_backbone(architecture, size), size)
+class TestEveryArchitecture(BackboneSuite):
+    @pytest.fixture
+    def backbone(self, one_of_all: Built) -> Backbone:
+        return one_of_all.backbone
+
+    @pytest.fixture
+    def image_size(self, one_of_all: Built) -> int:
+        return one_of_all.image_size
 
 
 def test_all_classification_networks_are_offered() -> None:

@@ -1,0 +1,57 @@
+"""The conformance suite on each first-party frontend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facenet.plugins import Plugin, Registry
+from facenet.testing import FrontendSuite
+
+LISTENS = r"listening on http://\S+:\d+"
+
+
+class TestServe(FrontendSuite):
+    ready = LISTENS
+
+    @pytest.fixture
+    def plugin(self, facenet_registry: Registry) -> Plugin:
+        pytest.importorskip("fastapi", reason="needs facenet-kit[serve]")
+        return facenet_registry.load("frontend", "serve")
+
+    @pytest.fixture
+    def options(self) -> dict[str, Any]:
+        return {"port": 0}
+
+
+class TestStudio(FrontendSuite):
+    ready = LISTENS
+
+    @pytest.fixture
+    def plugin(self, facenet_registry: Registry) -> Plugin:
+        pytest.importorskip("gradio", reason="needs facenet-kit[studio]")
+        return facenet_registry.load("frontend", "studio")
+
+    @pytest.fixture
+    def options(self) -> dict[str, Any]:
+        return {"port": 0}
+
+
+class TestLive(FrontendSuite):
+    """On a file it ends by itself."""
+
+    @pytest.fixture
+    def plugin(self, facenet_registry: Registry) -> Plugin:
+        for library in ("av", "trackers"):
+            pytest.importorskip(library, reason="needs facenet-kit[live]")
+        return facenet_registry.load("frontend", "live")
+
+    @pytest.fixture
+    def options(self, tmp_path: Path) -> dict[str, Any]:
+        from .clips import Walk, frames_of, square, write_clip
+
+        walk = Walk("Red", square("Red"), (4, 4), (40, 20))
+        clip = write_clip(tmp_path / "clip.mp4", frames_of([walk], 10, (160, 120)))
+        return {"camera": str(clip), "headless": True}
