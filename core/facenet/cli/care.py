@@ -20,7 +20,9 @@ THRESHOLD = click.option(
 
 @click.command("list")
 @click.option("--after", help="Begin after this name.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1), default=50, show_default=True, help="Most identities listed."
+)
 @config_options("inference")
 @json_option
 def list_identities(
@@ -56,7 +58,7 @@ def duplicates(
         from facenet.recognition.suspects import duplicates
 
         with progress("comparing") as update:
-            found = list(duplicates(recognizer, threshold=threshold, progress=update))
+            found = duplicates(recognizer, threshold=threshold, progress=update)
     if as_json:
         print_json(found)
     elif found:
@@ -82,7 +84,7 @@ def mix_ups(
         from facenet.recognition.suspects import mix_ups
 
         with progress("comparing") as update:
-            found = list(mix_ups(recognizer, threshold=threshold, progress=update))
+            found = mix_ups(recognizer, threshold=threshold, progress=update)
     if as_json:
         print_json(found)
     elif found:

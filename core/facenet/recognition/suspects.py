@@ -48,8 +48,9 @@ class MixUp(Record):
 
 def duplicates(
     recognizer: Recognizer, *, threshold: float | None = None, progress: Progress | None = None
-) -> Iterator[Duplicate]:
-    """Pairs of identities whose templates are at least `threshold` similar, each once.
+) -> list[Duplicate]:
+    """Pairs of identities whose templates are at least `threshold` similar, each once, the most
+    similar first.
 
     The threshold is that of `Recognizer.threshold` for a gallery of this size. Raises
     `RequestError` when there is none.
@@ -57,22 +58,25 @@ def duplicates(
     store = recognizer.store
     least, _ = recognizer.threshold(threshold, gallery=store.count)
     total, done = store.count(), 0
+    pairs: list[Duplicate] = []
     for batch in batches_of(store.identities(), IDENTITIES_AT_ONCE):
         probes = np.stack([record.centroid for record in batch])
         found = store.search(probes, top_k=NEIGHBOURS + 1, min_similarity=least)
         for record, matches in zip(batch, found, strict=True):
             for match in matches:
                 if record.identity < match.identity:
-                    yield Duplicate(record.identity, match.identity, match.similarity)
+                    pairs.append(Duplicate(record.identity, match.identity, match.similarity))
         done += len(batch)
         if progress:
             progress(done, total)
+    return sorted(pairs, key=lambda pair: -pair.similarity)
 
 
 def mix_ups(
     recognizer: Recognizer, *, threshold: float | None = None, progress: Progress | None = None
-) -> Iterator[MixUp]:
-    """Samples that are less similar than `threshold` to the mean of their identity's others.
+) -> list[MixUp]:
+    """Samples that are less similar than `threshold` to the mean of their identity's others, the
+    least similar first.
 
     Of an identity of two both are, where either is. The threshold is that of `Recognizer.threshold`
     for two faces. Raises `RequestError` when there is none, and where the store cannot name
@@ -86,10 +90,12 @@ def mix_ups(
         )
     least, _ = recognizer.threshold(threshold)
     total = store.count()
+    strangers: list[MixUp] = []
     for done, record in enumerate(store.identities(), 1):
-        yield from _strangers(store, record, least)
+        strangers += _strangers(store, record, least)
         if progress:
             progress(done, total)
+    return sorted(strangers, key=lambda stranger: stranger.similarity)
 
 
 def _strangers(store: CuratedStore, record: IdentityRecord, least: float) -> Iterator[MixUp]:
