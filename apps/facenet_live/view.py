@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from facenet.errors import RequestError
 from facenet.paths import checked_output_file
 from facenet.recognition import Recognizer
+from facenet.recognition.stopping import stopped_by_signals
 from facenet_live import Options
 from facenet_live.events import EventLog
 from facenet_live.feed import Feed
@@ -44,7 +41,7 @@ class LiveView:
         options, recognizer = self._options, self._recognizer
         identities = recognizer.store.count()
         with ExitStack() as parts:
-            stop = parts.enter_context(_stopped_by_signals())
+            stop = parts.enter_context(stopped_by_signals())
             screen = None if options.headless else parts.enter_context(Screen("facenet live"))
             feed = parts.enter_context(
                 Feed(options.camera, paced=not options.headless, reconnect=options.reconnect)
@@ -85,27 +82,3 @@ def _say_what_is_missing(recognizer: Recognizer, identities: int) -> None:
             "as yunet",
             err=True,
         )
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
-    """What SIGINT and SIGTERM set; the second of them does not wait.
-
-    Off the main thread, where Python allows no handlers, nothing sets it.
-    """
-    asked = threading.Event()
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
