@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from facenet.errors import ImageError
+from facenet.errors import ImageError, NoFaceError
 from facenet.imaging import image_files
 from facenet.recognition.ahead import map_ahead
 from facenet.recognition.bulk import Progress
@@ -121,7 +121,7 @@ def _faces_of(
         except ImageError as error:
             return error
         if not crops:
-            return ImageError(f"{path}: no face found")
+            return NoFaceError(f"{path}: no face found")
         return [crop.face for crop in crops], recognizer.pipeline.embed(crops, normalize=True)
 
     return find
