@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from facenet.cli.options import json_option
 from facenet.cli.output import print_json, print_table
+from facenet.errors import RequestError
 from facenet.plugins import Registry
+from facenet.text import count
 from facenet.types import KINDS
+
+if TYPE_CHECKING:
+    from facenet.testing.listening import Result
+
+_LINES = 5
+"""Lines of a failure that are shown; pytest on a subclass of the suite shows all."""
 
 
 @click.group("plugins", invoke_without_command=True)
@@ -58,9 +68,30 @@ def show(kind: Any, name: str, as_json: bool) -> None:
 
 
 @command.command()
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.argument("name", required=False)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the plugin; {} in a text is another number for each test.",
+)
 @json_option
-def check(as_json: bool) -> int:
-    """Load every plugin; exit code 1 when any is broken."""
+def check(kind: Any, name: str | None, overrides: tuple[str, ...], as_json: bool) -> int:
+    """Load every plugin; or run the conformance suites on one, KIND NAME.
+
+    Exit code 1 when any is broken, or any test fails. A store gets an empty folder where its
+    options leave it one.
+    """
+    if kind is None:
+        return _load_all(as_json)
+    if name is None:
+        raise click.UsageError(f"which {kind}? name it too; facenet plugins lists them")
+    return _run_suites(kind, name, overrides, as_json)
+
+
+def _load_all(as_json: bool) -> int:
     results = Registry().check()
     if as_json:
         print_json(
@@ -80,3 +111,41 @@ def check(as_json: bool) -> int:
         ]
         print_table(["kind", "name", "distribution", "state"], rows)
     return 1 if any(error for _, error in results) else 0
+
+
+def _run_suites(kind: Any, name: str, overrides: tuple[str, ...], as_json: bool) -> int:
+    from facenet.config.source import options_from
+
+    options = options_from(overrides)
+    registry = Registry()
+    plugin = registry.resolve_backbone(name)[0] if kind == "backbone" else registry.load(kind, name)
+    try:
+        from facenet.testing.installed import run_suites
+    except ModuleNotFoundError as error:
+        if error.name != "pytest":
+            raise
+        raise RequestError("checking needs pytest: pip install 'facenet-kit[test]'") from error
+    results = run_suites(kind, name, options)
+    if as_json:
+        print_json(results)
+    else:
+        click.echo(str(plugin.ref))
+        _print_results(results)
+    return 1 if any(result.outcome == "failed" for result in results) else 0
+
+
+def _print_results(results: Sequence[Result]) -> None:
+    """What failed, with what that means; why others did not run; and how many of each."""
+    for result in results:
+        if result.meaning:
+            click.echo(f"\nFAILED {result.test}: {result.meaning}")
+            for line in result.why.splitlines()[:_LINES]:
+                click.echo(f"  {line}")
+    others = Counter(
+        (result.outcome, result.why) for result in results if result.why and not result.meaning
+    )
+    for (outcome, why), number in others.items():
+        what = "skipped" if outcome == "skipped" else "could not begin"
+        click.echo(f"{count(number, 'test')} {what}: {why}")
+    outcomes = Counter(result.outcome for result in results)
+    click.echo(f"{outcomes['passed']} passed, {outcomes['failed']} failed")

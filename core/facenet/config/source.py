@@ -150,6 +150,15 @@ def apply_overrides(
         source.lines[keys] = _OVERRIDE
 
 
+def options_from(overrides: Iterable[str]) -> dict[str, Any]:
+    """The values of `key=value` overrides alone; raises `ConfigError` for what is none."""
+    source = Source()
+    apply_overrides(source, overrides, {})
+    if source.problems:
+        raise ConfigError("\n".join(source.sentences()))
+    return source.values
+
+
 def _replaced(old: Any, keys: KeyPath, value: Any) -> Any:
     """`old` with another value at `keys`; mappings are made on the way where none are."""
     if not keys:

@@ -25,10 +25,11 @@ class FrontendSuite(Suite):
     """Override `plugin`, and `options` where the frontend needs some.
 
     `ready` is a regular expression for what the frontend writes on standard error when it can be
-    used; the suite then stops it as Ctrl-C does. None: it ends by itself, with nothing to read.
+    used; the suite then stops it as Ctrl-C does. One that says nothing of the kind ends by itself,
+    since it has nothing to read.
     """
 
-    ready: ClassVar[str | None] = None
+    ready: ClassVar[str] = r"listening on \S+:\d+"
 
     @pytest.fixture
     def plugin(self, request: pytest.FixtureRequest) -> Plugin:
@@ -96,13 +97,12 @@ class FrontendSuite(Suite):
     def _stop_when_ready(self, process: subprocess.Popen[str]) -> str:
         """What the process writes until it has ended, or was asked to and did."""
         said = ""
-        if self.ready is not None:
-            assert process.stderr is not None
-            for line in process.stderr:
-                said += line
-                if re.search(self.ready, line):
-                    process.send_signal(signal.SIGINT)
-                    break
+        assert process.stderr is not None
+        for line in process.stderr:
+            said += line
+            if re.search(self.ready, line):
+                process.send_signal(signal.SIGINT)
+                break
         return said + process.communicate()[1]
 
 
