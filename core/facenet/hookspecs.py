@@ -4,6 +4,7 @@ A plugin is a module or object that implements `facenet_info` and the one `make_
 kind, marked with `hookimpl`, and is named by an entry point in the group of its kind:
 ``facenet.backbones``, ``.miners``, ``.detectors``, ``.stores`` or ``.frontends``. The entry point's
 name is the name written in YAML. An implementation may take fewer arguments than stand here.
+`options` is an instance of the model that `facenet_info` names, checked; None where it names none.
 
 An extension is named in ``facenet.extensions``; it implements any of the observer hooks, or
 wraps a `make_*` hook with ``hookimpl(wrapper=True)``. All hooks exist since contract version 1.
@@ -45,7 +46,10 @@ def explain_architecture(name: str) -> str | None:
 
 @hookspec(firstresult=True)
 def make_backbone(options: Any, architecture: str, pretrained: bool, image_size: int) -> Backbone:
-    """Build one network for square images of `image_size` pixels."""
+    """Build one network for square images of `image_size` pixels.
+
+    `architecture` is one that `list_architectures` names; with `pretrained` it has the weights that
+    are published for it, and says under which licence."""
 
 
 @hookspec(firstresult=True)
@@ -57,12 +61,16 @@ def make_miner(options: Any, progress: Callable[[], float]) -> Miner:
 
 @hookspec(firstresult=True)
 def make_detector(options: Any, device: str) -> Detector:
-    """Build a face detector on `device` ('cpu', 'cuda' or 'mps')."""
+    """Build a face detector on `device` ('cpu', 'cuda' or 'mps'). Called once for each recognizer,
+    whose threads share it."""
 
 
 @hookspec(firstresult=True)
 def make_store(options: Any, embedding_dim: int, space: str) -> Store:
-    """Open the gallery for embeddings of one space; create it when it does not exist."""
+    """Open the gallery for embeddings of one space; create it when it does not exist.
+
+    `space` is the id of model and preprocessing. Raise `StoreError` where the gallery is bound to
+    another one, or to another `embedding_dim`."""
 
 
 @hookspec(firstresult=True)

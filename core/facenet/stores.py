@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Match(Record):
-    """One identity of the gallery that a probe was compared with."""
+    """One identity of the gallery that a probe was compared with.
+
+    `similarity` is the cosine with its template, in [-1, 1]; `samples` is how many it has, and
+    `metadata` what was enrolled with it.
+    """
 
     identity: str
     similarity: float

@@ -236,6 +236,26 @@ def test_the_service_pages_client_works(workspace: Path, service_keys: Path) -> 
     assert "image - An image cannot be used: image_b: not an image" in ran.stdout
 
 
+def test_the_configuration_pages_commands_work(workspace: Path) -> None:
+    [script] = blocks(ROOT / "docs" / "configuration.md", "bash")
+    ran = shell(script, workspace)
+    assert ran.returncode == 0, ran.stderr
+    assert "embedding_dim: 64" in ran.stdout
+    json.loads((workspace / "artifacts" / "inference.schema.json").read_text())
+
+
+def test_the_known_models_pages_commands_work(
+    real_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACENET_CACHE", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    shutil.copy(real_models / "face_detection_yunet_2023mar.onnx", tmp_path / "models")
+    [script] = blocks(ROOT / "docs" / "known-models.md", "bash")
+    ran = shell(script, tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("/models/face_detection_yunet_2023mar.onnx\n") == 2
+
+
 def test_the_service_pages_tables_say_all() -> None:
     pytest.importorskip("prometheus_client", reason="needs facenet-kit[serve]")
     from facenet_serve import Options
@@ -446,6 +466,11 @@ def test_no_code_block_is_in_a_language_that_is_not_tested() -> None:
         "deployment.md": {"bash", "console"},  # console: test_deployment.py
         "service.md": {"bash", "python"},
         "care.md": {"bash", "text"},
+        "commands.md": {"bash", "text"},  # from other pages
+        "configuration.md": {"bash"},
+        "api.md": {"python", "text"},  # signatures
+        "hooks.md": {"python"},  # signatures
+        "known-models.md": {"bash"},
         "stores.md": {"bash", "text", "yaml"},
         "thresholds.md": {"bash"},
         "training.md": {"bash"},

@@ -120,7 +120,9 @@ def erase(
 
 @click.command()
 @click.option("--identity", help="Only what concerns this one.")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="Most entries listed."
+)
 @config_options("inference")
 @json_option
 def log(

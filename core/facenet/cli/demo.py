@@ -23,10 +23,34 @@ if TYPE_CHECKING:
 @click.option(
     "--output", type=PATH, help="Folder of the results; default: artifacts/demo[-<data>]."
 )
-@click.option("--identities", type=click.IntRange(min=8), default=80, show_default=True)
-@click.option("--samples", type=click.IntRange(min=4), default=10, show_default=True)
-@click.option("--epochs", type=click.IntRange(min=1), default=12, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--identities",
+    type=click.IntRange(min=8),
+    default=80,
+    show_default=True,
+    help="People to draw.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=4),
+    default=10,
+    show_default=True,
+    help="Images to draw of each.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=12,
+    show_default=True,
+    help="Passes over the training images.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the faces, the split and the training.",
+)
 @json_option
 def command(
     data: Path | None,
@@ -40,6 +64,11 @@ def command(
     """Train, measure, enrol and search, with no download and no server.
 
     Ctrl-C at any time; running it again reuses what is finished.
+
+    \b
+    On drawn faces, and on photos of yours:
+      facenet demo
+      facenet demo --data photos
     """
     from facenet.demo.report import write_report
     from facenet.demo.run import DemoSettings, run_demo

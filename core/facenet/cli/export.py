@@ -26,7 +26,13 @@ FORMATS = ("torchscript", "torch-export", "onnx", "bundle")
     type=click.Choice(FORMATS),
     help="Default: what the ending of --output says.",
 )
-@click.option("--precision", type=click.Choice(["fp32", "int8"]), default="fp32", show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="Of the file's numbers; int8 for ONNX alone.",
+)
 @click.option(
     "--images",
     type=PATH,

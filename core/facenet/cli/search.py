@@ -19,8 +19,20 @@ if TYPE_CHECKING:
 @click.command("search")
 @click.argument("image", type=PATH)
 @config_options("inference")
-@click.option("--top-k", type=click.IntRange(min=1), default=5, show_default=True)
-@click.option("--min-similarity", type=click.FloatRange(-1, 1), default=-1.0, show_default=True)
+@click.option(
+    "--top-k",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Most identities listed for a face.",
+)
+@click.option(
+    "--min-similarity",
+    type=click.FloatRange(-1, 1),
+    default=-1.0,
+    show_default=True,
+    help="Identities that are less similar are not listed.",
+)
 @click.option(
     "--threshold", type=float, help="Similarity of a match; default: calibrated for the gallery."
 )

@@ -125,8 +125,12 @@ def audit(config: Path, overrides: tuple[str, ...], repair: bool, as_json: bool)
 
 @command.command()
 @config_options("inference")
-@click.option("--probes", type=click.IntRange(1), default=200, show_default=True)
-@click.option("--top-k", type=click.IntRange(1), default=10, show_default=True)
+@click.option(
+    "--probes", type=click.IntRange(1), default=200, show_default=True, help="Searches to make."
+)
+@click.option(
+    "--top-k", type=click.IntRange(1), default=10, show_default=True, help="Matches of each."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the probes.")
 @json_option
 def recall(

@@ -32,6 +32,14 @@ all problems of a file are reported at once, each with its line.
 - **Paths** are relative to the working directory, except the default folder of the embedded
   store, which lies beside the configuration file.
 - **Secrets** are masked wherever the configuration is shown.
+
+```bash
+facenet config show train --set model.embedding_dim=64
+facenet config schema inference > artifacts/inference.schema.json
+```
+
+The first prints a file with all its defaults, the second a JSON Schema, with which an editor
+completes and checks it.
 """
 
 

@@ -42,7 +42,8 @@ class Recognizer:
     Images are given as path, encoded bytes, Pillow image or (H, W, 3) uint8 RGB array; addresses
     are not fetched. Threads may share a recognizer, and then share the calls of its detector and
     model. The store is opened when it is first needed; use the recognizer as a context manager, or
-    call `close`.
+    call `close`. Made by `from_config` or `from_pretrained`; `model.card` says what the model is,
+    `config` is the configuration.
 
     >>> recognizer = Recognizer.from_pretrained("my-model", detector="yunet")
     >>> recognizer.enrol("Ann", ["ann1.jpg", "ann2.jpg"])
@@ -94,7 +95,10 @@ class Recognizer:
         return cls.from_config(parse_config(values, InferenceConfig))
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write the model as a bundle; raises `ModelError` when something else is there."""
+        """Write the model as a bundle to `folder` and return it.
+
+        A bundle there is replaced; raises `ModelError` when something else is there.
+        """
         return save_bundle(self.model, Path(folder))
 
     def push_to_hub(
@@ -288,7 +292,13 @@ class Recognizer:
         threshold: float | None = None,
         progress: Progress | None = None,
     ) -> Clusters:
-        """Group all faces of all photos below a folder; see `facenet.recognition.cluster`."""
+        """Group all faces of all photos below a folder by person, knowing no one.
+
+        Two groups become one while the mean similarity of their faces reaches the threshold: the
+        one given, else the configured, else the calibrated one for that many faces. `progress` is
+        called with how many images are done, of how many. Raises `RequestError` where there is no
+        threshold.
+        """
         return cluster(self, Path(folder), threshold=threshold, progress=progress)
 
     def kept_crops(self, identity: str) -> list[bytes]:
@@ -302,7 +312,10 @@ class Recognizer:
         return [crop for crop in crops if crop is not None]
 
     def forget(self, identity: str) -> Receipt:
-        """Erase all that the store holds on an identity, kept crops included."""
+        """Erase all that the store holds on an identity, kept crops included.
+
+        The receipt says 0 samples where nobody has the name.
+        """
         receipt = self.store.forget(identity)
         self.registry.notify("after_forget", receipt=receipt)
         return receipt

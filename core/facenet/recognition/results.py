@@ -59,6 +59,7 @@ class FaceMatches(Record):
         return best.identity if best.similarity >= self.threshold else None
 
     def to_dict(self) -> dict[str, Any]:
+        """The fields as values that JSON has, and `identity` first."""
         # Not super(): dataclasses with slots are made anew, and super() knows the first one.
         return {"identity": self.identity, **Record.to_dict(self)}
 
