@@ -1,14 +1,15 @@
-"""`facenet plugins [show|check]`."""
+"""`facenet plugins [show|check|new]`."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from facenet.cli.options import json_option
+from facenet.cli.options import PATH, json_option
 from facenet.cli.output import print_json, print_table
 from facenet.errors import RequestError
 from facenet.plugins import Registry
@@ -89,6 +90,28 @@ def check(kind: Any, name: str | None, overrides: tuple[str, ...], as_json: bool
     if name is None:
         raise click.UsageError(f"which {kind}? name it too; facenet plugins lists them")
     return _run_suites(kind, name, overrides, as_json)
+
+
+@command.command()
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("name")
+@click.option(
+    "--out",
+    type=PATH,
+    default=Path(),
+    help="Where the new folder is made; default: here.",
+)
+def new(kind: Any, name: str, out: Path) -> None:
+    """Write an installable package with a plugin to begin with, and its tests."""
+    from facenet.cli.main import COMMANDS
+    from facenet.scaffold import new_plugin
+
+    if kind == "frontend" and name in COMMANDS:
+        raise RequestError(f"frontend name {name!r}: is a command of facenet; choose another")
+    folder = new_plugin(kind, name, out)
+    click.echo(f"{folder}: a {kind} that works; make it yours\n")
+    click.echo(f"  pip install -e '{folder}[test]'")
+    click.echo(f"  facenet plugins check {kind} {name}")
 
 
 def _load_all(as_json: bool) -> int:

@@ -1,0 +1,139 @@
+"""`facenet plugins new`: what it writes installs, is listed, is used from YAML, and is tested."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from facenet.cli import main
+from facenet.types import KINDS
+
+PIP_INSTALL = shlex.split("-m pip install --quiet --no-index --no-deps --no-build-isolation")
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A new package of each kind, whose plugin is named `my_<kind>`."""
+    out = tmp_path_factory.mktemp("mine") / "not yet there"
+    for kind in KINDS:
+        assert main(["plugins", "new", kind, f"my_{kind}", "--out", str(out)]) == 0
+    return {kind: out / f"facenet-my-{kind}-{kind}" for kind in KINDS}
+
+
+@pytest.fixture(scope="module")
+def site(packages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which pip has installed them."""
+    target = tmp_path_factory.mktemp("site")
+    command = [sys.executable, *PIP_INSTALL, "--target", target, *packages.values()]
+    subprocess.run(command, check=True)
+    return target
+
+
+def python(site: Path, *arguments: object, given: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)],
+        input=given,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(site)},
+    )
+
+
+def yaml_of(package: Path) -> dict[str, Any]:
+    """What the README says to write into a configuration."""
+    [block] = re.findall(r"^```yaml\n(.*?)^```$", (package / "README.md").read_text(), re.M | re.S)
+    values: dict[str, Any] = yaml.safe_load(block)
+    return values
+
+
+def test_new_plugins_are_installed_and_their_tests_pass(
+    packages: dict[str, Path], site: Path
+) -> None:
+    listed = python(site, "facenet", "plugins").stdout
+    for kind in KINDS:
+        assert re.search(rf"^ *{kind} +my_{kind} +facenet-my-{kind}-{kind} ", listed, re.M)
+    ran = python(site, "pytest", "-q", "-p", "no:cacheprovider", *packages.values())
+    assert ran.returncode == 0, ran.stdout
+    assert re.search(r"^\d\d\d passed", ran.stdout, re.M)
+
+
+def test_new_plugins_are_used_from_yaml(
+    packages: dict[str, Path], site: Path, train_values: Any, faces: Path, tmp_path: Path
+) -> None:
+    train_values["model"] |= yaml_of(packages["backbone"])["model"]
+    train_values |= yaml_of(packages["miner"])
+    train_values["trainer"]["max_epochs"] = 1
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(train_values))
+    ran = python(site, "facenet", "train", "--config", tmp_path / "train.yaml")
+    assert ran.returncode == 0, ran.stderr
+
+    values = {"checkpoint_path": str(tmp_path / "run" / "bundle"), "device": "cpu"}
+    for kind in ("detector", "store", "frontend"):
+        values |= yaml_of(packages[kind])
+    (tmp_path / "inference.yaml").write_text(yaml.safe_dump(values))
+    photo = faces / "id-000" / "000.jpg"
+    command = ("facenet", "my_frontend", "--config", tmp_path / "inference.yaml")
+    ran = python(site, *command, given=f"{photo}\n")
+    assert (ran.returncode, ran.stdout) == (0, "photo: nobody is enrolled\n"), ran.stderr
+
+
+def test_an_installed_plugin_is_checked_from_the_command_line(site: Path, tmp_path: Path) -> None:
+    detector = ("facenet", "plugins", "check", "detector", "my_detector")
+    ran = python(site, *detector, "--set", "share=0.5")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stdout.endswith("passed, 0 failed\n")
+
+    shutil.copytree(site, tmp_path / "site")
+    module = tmp_path / "site" / "facenet_my_detector_detector" / "detector.py"
+    module.write_text(module.read_text().replace("score=1.0", "score=100.0"))
+    ran = python(tmp_path / "site", *detector)
+    assert ran.returncode == 1
+    assert "FAILED test_scores_are_in_0_to_1: scores are logits or percentages" in ran.stdout
+    assert ran.stdout.endswith("passed, 1 failed\n")
+    assert "Traceback" not in ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("store", "My-Store"), "store name 'My-Store': must be small letters and digits"),
+        (("store", "memory"), "store name 'memory': facenet-kit has it; choose another"),
+        (("frontend", "train"), "frontend name 'train': is a command of facenet"),
+        (("miner", "taken"), "facenet-taken-miner: is there already; nothing is overwritten"),
+    ],
+)
+def test_a_name_that_cannot_be_one_is_refused(
+    facenet, arguments: tuple[str, str], sentence: str, tmp_path: Path
+) -> None:
+    (tmp_path / "facenet-taken-miner").mkdir()
+    ran = facenet("plugins", "new", *arguments, "--out", tmp_path)
+    assert ran.code == 2
+    assert sentence in ran.err
+    assert [path.name for path in tmp_path.rglob("*")] == ["facenet-taken-miner"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("miner", "pml"), "miner: this key is required"),
+        (("miner", "batch_all", "--set", "max=1"), "max: unknown key"),
+        (("miner", "batch_all", "--set", "max"), "--set max: must be written key.path=value"),
+        (("miner", "batch_al"), "unknown miner 'batch_al', did you mean 'batch_all'?"),
+        (("miner",), "which miner? name it too"),
+    ],
+)
+def test_what_cannot_be_checked_is_told_before_any_test(
+    facenet, arguments: tuple[str, ...], sentence: str
+) -> None:
+    ran = facenet("plugins", "check", *arguments)
+    assert ran.code == 2
+    assert sentence in ran.err
