@@ -459,7 +459,7 @@ def test_no_code_block_is_in_a_language_that_is_not_tested() -> None:
         "data.md": {"bash", "text"},
         "evaluation.md": {"bash", "text"},
         "export.md": {"python"},  # tests/core/test_export.py
-        "plugins.md": {"python", "toml"},
+        "plugins.md": {"bash", "python", "toml"},  # bash: test_scaffold.py
         "recognition.md": {"bash", "python", "yaml"},
         "reliability.md": {"bash"},
         "screens.md": {"bash", "yaml"},

@@ -86,16 +86,29 @@ def test_new_plugins_are_used_from_yaml(
     assert (ran.returncode, ran.stdout) == (0, "photo: nobody is enrolled\n"), ran.stderr
 
 
-def test_an_installed_plugin_is_checked_from_the_command_line(site: Path, tmp_path: Path) -> None:
-    detector = ("facenet", "plugins", "check", "detector", "my_detector")
-    ran = python(site, *detector, "--set", "share=0.5")
+def test_the_plugins_pages_commands_work_in_their_order(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "plugins.md"
+    [script] = re.findall(r"^```bash\n(.*?)^```$", page.read_text(), re.M | re.S)
+    install = f"{sys.executable} {shlex.join(PIP_INSTALL)} --target site ./facenet-middle-detector"
+    installed = "pip install -e 'facenet-middle-detector[test]'"
+    assert installed in script
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ran = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script.replace(installed, install)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(tmp_path / "site")},
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert ran.stdout.endswith("passed, 0 failed\n")
+    assert "\n30 passed, 0 failed\n" in ran.stdout
 
+
+def test_what_a_check_finds_is_told_with_its_meaning(site: Path, tmp_path: Path) -> None:
     shutil.copytree(site, tmp_path / "site")
     module = tmp_path / "site" / "facenet_my_detector_detector" / "detector.py"
     module.write_text(module.read_text().replace("score=1.0", "score=100.0"))
-    ran = python(tmp_path / "site", *detector)
+    ran = python(tmp_path / "site", "facenet", "plugins", "check", "detector", "my_detector")
     assert ran.returncode == 1
     assert "FAILED test_scores_are_in_0_to_1: scores are logits or percentages" in ran.stdout
     assert ran.stdout.endswith("passed, 1 failed\n")

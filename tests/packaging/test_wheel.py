@@ -48,6 +48,7 @@ def test_the_top_level_is_facenet_alone(wheel: zipfile.ZipFile) -> None:
 def test_types_and_templates_travel_along(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     files = {"py.typed", "demo/report.html.j2", "known_models/known.toml"}
+    files |= {"scaffold/common/README.md.txt", "scaffold/store/made.py.txt"}
     assert {f"facenet/{file}" for file in files} <= names
     assert not [name for name in names if name.startswith("tests") or "/configs/" in name]
 
