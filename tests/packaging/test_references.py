@@ -10,8 +10,6 @@ import pytest
 
 import facenet
 from facenet.config import CONFIGS
-from facenet.plugins import Registry
-from facenet.types import KINDS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -59,15 +57,6 @@ def test_every_key_of_a_configuration_says_what_it_is() -> None:
             assert section["description"], (name, section["title"])
             for key, field in section["properties"].items():
                 assert "$ref" in field or field["description"], (name, key)
-
-
-def test_every_option_of_a_plugin_says_what_it_is(references: Any) -> None:
-    refs = [ref for kind in KINDS for ref in Registry().refs(kind)]
-    ours = [ref for ref in refs if ref.distribution == references.OURS]
-    assert len(ours) > 10
-    for ref in ours:
-        for key, field in Registry().load(ref.kind, ref.name).options_model.model_fields.items():
-            assert field.description, (ref.name, key)
 
 
 def test_every_hook_has_a_docstring(references: Any) -> None:
