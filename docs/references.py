@@ -90,7 +90,7 @@ def api() -> str:
         lines.append(f"{_prose(thing)}\n")
     lines += ["## Errors\n", "| in `facenet.errors` | below | what |", "| --- | --- | --- |"]
     for error in all_errors():
-        lines.append(f"| `{error.__name__}` | `{error.__base__.__name__}` | {_prose(error)} |")
+        lines.append(f"| `{error.__name__}` | `{error.__mro__[1].__name__}` | {_prose(error)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -4,7 +4,7 @@ A plugin is a module or object that implements `facenet_info` and the one `make_
 kind, marked with `hookimpl`, and is named by an entry point in the group of its kind:
 ``facenet.backbones``, ``.miners``, ``.detectors``, ``.stores`` or ``.frontends``. The entry point's
 name is the name written in YAML. An implementation may take fewer arguments than stand here.
-`options` is an instance of the model that `facenet_info` names, checked; None where it names none.
+`options` is an instance of the model that `facenet_info` names, or of one without fields.
 
 An extension is named in ``facenet.extensions``; it implements any of the observer hooks, or
 wraps a `make_*` hook with ``hookimpl(wrapper=True)``. All hooks exist since contract version 1.
@@ -61,8 +61,8 @@ def make_miner(options: Any, progress: Callable[[], float]) -> Miner:
 
 @hookspec(firstresult=True)
 def make_detector(options: Any, device: str) -> Detector:
-    """Build a face detector on `device` ('cpu', 'cuda' or 'mps'). Called once for each recognizer,
-    whose threads share it."""
+    """Build a face detector on `device` ('cpu', 'cuda' or 'mps'). Called once for each recognizer;
+    one thread at a time calls what it gives."""
 
 
 @hookspec(firstresult=True)
