@@ -104,15 +104,52 @@ def test_the_plugins_pages_commands_work_in_their_order(tmp_path: Path) -> None:
     assert "\n30 passed, 0 failed\n" in ran.stdout
 
 
+def changed(site: Path, file: str, old: str, new: str) -> None:
+    """What an author might do to a new plugin."""
+    text = (site / file).read_text()
+    assert old in text
+    (site / file).write_text(text.replace(old, new))
+
+
 def test_what_a_check_finds_is_told_with_its_meaning(site: Path, tmp_path: Path) -> None:
-    shutil.copytree(site, tmp_path / "site")
-    module = tmp_path / "site" / "facenet_my_detector_detector" / "detector.py"
-    module.write_text(module.read_text().replace("score=1.0", "score=100.0"))
-    ran = python(tmp_path / "site", "facenet", "plugins", "check", "detector", "my_detector")
+    mine = shutil.copytree(site, tmp_path / "site")
+    changed(mine, "facenet_my_detector_detector/detector.py", "score=1.0", "score=100.0")
+    ran = python(mine, "facenet", "plugins", "check", "detector", "my_detector")
     assert ran.returncode == 1
     assert "FAILED test_scores_are_in_0_to_1: scores are logits or percentages" in ran.stdout
     assert ran.stdout.endswith("passed, 1 failed\n")
     assert "Traceback" not in ran.stdout + ran.stderr
+
+
+def test_a_store_gets_the_place_that_it_needs_and_no_gallery_of_anyone(
+    site: Path, tmp_path: Path
+) -> None:
+    mine, check = shutil.copytree(site, tmp_path / "site"), ("facenet", "plugins", "check", "store")
+    plugin = "facenet_my_store_store/__init__.py"
+    changed(
+        mine, plugin, "    max_identities:", '    path: Path = Field(description="")\n    max_i:'
+    )
+    changed(mine, plugin, "from pydantic", "from pathlib import Path\nfrom pydantic")
+    changed(mine, "facenet_my_store_store/store.py", "options.max_identities", "options.max_i")
+    ran = python(mine, *check, "my_store")
+    assert "FAILED test_every_option_is_described" in ran.stdout
+    assert ran.stdout.endswith("passed, 1 failed\n"), ran.stdout
+    changed(mine, "facenet_my_store_store/store.py", "return len(self._open())", "return 1")
+    ran = python(mine, *check, "my_store")
+    assert ran.returncode == 1
+    assert "could not begin: the gallery is not empty: it has 1 identity; each" in ran.stdout
+
+
+@pytest.mark.slow
+def test_a_store_is_checked_in_folders_of_its_own(
+    facenet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pymilvus", reason="needs facenet-kit[milvus]")
+    monkeypatch.chdir(tmp_path)
+    ran = facenet("plugins", "check", "store", "milvus")
+    assert ran.code == 0, ran.out
+    assert ran.out.endswith("passed, 0 failed\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from facenet.plugins import Registry
 from facenet.testing.suite import Suite, to_override
 from facenet.types import Backbone
 
+DEFAULT_SIZE = 112
 GIANT = 500_000_000
 """Parameters beyond which gradients of all of them would not fit into a laptop's memory."""
 
@@ -25,7 +26,7 @@ class BackboneSuite(Suite):
     @pytest.fixture
     def image_size(self) -> int:
         """The side in pixels of the images that the backbone was built for."""
-        return 112
+        return DEFAULT_SIZE
 
     @pytest.fixture
     def backbone(self, request: pytest.FixtureRequest) -> Backbone:

@@ -7,16 +7,18 @@ import io
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
+from facenet.architectures import architectures
 from facenet.errors import FacenetError
 from facenet.plugins import Plugin, Registry
 from facenet.stores import Store
-from facenet.testing.backbones import BackboneSuite, build_backbone
+from facenet.testing.backbones import DEFAULT_SIZE, BackboneSuite, build_backbone
 from facenet.testing.detectors import DetectorSuite
 from facenet.testing.frontends import FrontendSuite
 from facenet.testing.galleries import DIM, SPACE, OpenStore, axis
@@ -25,6 +27,7 @@ from facenet.testing.miners import MinerSuite
 from facenet.testing.plugins import PluginSuite
 from facenet.testing.stores import StoreSuite
 from facenet.testing.suite import Suite
+from facenet.text import count
 from facenet.types import Backbone, Detector, Miner, PluginKind
 
 _MODULE = """\
@@ -51,7 +54,8 @@ def run_suites(kind: PluginKind, name: str, options: Mapping[str, Any]) -> list[
         (place / "test_plugin.py").write_text(_MODULE.format(**values))
         (place / "pytest.ini").write_text("[pytest]\n")
         where = ("-c", str(place / "pytest.ini"), "--rootdir", folder)
-        arguments = [*where, "-p", "no:cacheprovider", str(place / "test_plugin.py")]
+        how = ("-p", "no:cacheprovider", "--import-mode=importlib")
+        arguments = [*where, *how, str(place / "test_plugin.py")]
         with contextlib.redirect_stdout(said):
             pytest.main(arguments, plugins=[listener])
     if not listener.results:
@@ -79,7 +83,7 @@ class Checked:
         }
         return [self._plugin_suite(), make[self.kind]()]
 
-    @property
+    @cached_property
     def plugin(self) -> Plugin:
         if self.kind == "backbone":
             return Registry().resolve_backbone(self.name)[0]
@@ -114,6 +118,12 @@ class Checked:
         checked = self
 
         class TestBackbone(BackboneSuite):
+            @pytest.fixture
+            def image_size(self) -> int:
+                plugin, name = Registry().resolve_backbone(checked.name)
+                sizes = {each.name: each.input_size for each in architectures(plugin)}
+                return sizes[name] or DEFAULT_SIZE
+
             @pytest.fixture
             def backbone(self, image_size: int) -> Backbone:
                 return build_backbone(checked.name, image_size, **checked.options)
@@ -185,8 +195,9 @@ class Checked:
             if new and (held := store.count()):
                 store.close()
                 pytest.fail(
-                    f"the gallery is not empty: it has {held} identities; each test needs an "
-                    "empty one, so put {} into an option, as in --set 'table=check_{}'",
+                    f"the gallery is not empty: it has {count(held, 'identity', 'identities')}; "
+                    "each test needs an empty one, so put {} into an option, as in "
+                    "--set 'table=check_{}'",
                     pytrace=False,
                 )
             new = False

@@ -56,4 +56,4 @@ def _reason(report: Any) -> str:
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)
     text = str(crash.message if crash else report.longrepr).strip()
-    return re.sub(r"^facenet\.errors\.\w+: ", "", text)
+    return re.sub(r"^(facenet\.errors\.\w+|Failed): ", "", text)
