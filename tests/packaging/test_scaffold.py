@@ -187,3 +187,14 @@ def test_what_cannot_be_checked_is_told_before_any_test(
     ran = facenet("plugins", "check", *arguments)
     assert ran.code == 2
     assert sentence in ran.err
+
+
+def test_a_check_without_pytest_names_the_extra() -> None:
+    script = (
+        "import sys; sys.modules['pytest'] = None\n"
+        "from facenet.cli import main\n"
+        "sys.exit(main(['plugins', 'check', 'store', 'memory']))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert ran.stderr == "facenet: checking needs pytest: pip install 'facenet-kit[test]'\n"
