@@ -474,6 +474,7 @@ def test_no_code_block_is_in_a_language_that_is_not_tested() -> None:
         "stores.md": {"bash", "text", "yaml"},
         "thresholds.md": {"bash"},
         "training.md": {"bash"},
+        "tutorials.md": {"bash", "python"},  # test_tutorials.py
     }
     for page in PAGES:
         languages = {kind for kind, _ in BLOCK.findall(page.read_text())}
