@@ -38,6 +38,8 @@ class Server:
         self._options = options
         self._recognizer = recognizer
         self._listener = Listener(options.host, options.port)
+        assert options.keys_file is not None, "the options have a default"
+        self._keys = KeyFile(options.keys_file)
         self._check_access()
         if options.tracing:
             check_tracing()
@@ -71,13 +73,14 @@ class Server:
 
     def _announce(self) -> None:
         address = self._listener.address
-        click.echo(f"listening on {address} (Ctrl-C stops)", err=True)
+        file = self._options.keys_file
+        everybody = f"; no API key in {file}: whoever reaches it may do everything"
+        open_to = "" if len(self._keys) else everybody
+        click.echo(f"listening on {address} (Ctrl-C stops){open_to}", err=True)
         self._recognizer.registry.notify("service_started", name="serve", address=address)
 
     def _check_access(self) -> None:
-        assert self._options.keys_file is not None, "the options have a default"
-        keys = KeyFile(self._options.keys_file)
-        if len(keys) or self._options.insecure or self._listener.is_private:
+        if len(self._keys) or self._options.insecure or self._listener.is_private:
             return
         raise FrontendError(
             f"{self._listener.address} can be reached from other machines, and there is no API "

@@ -26,6 +26,7 @@ def test_it_lives_and_is_ready(open_service: Running) -> None:
     assert response.status_code == 200
     assert response.json()["status"] == "ok"
     assert open_service.client.get("/readyz").json()["status"] == "ready"
+    assert "whoever reaches it may do everything" in open_service.log.read_text()
 
 
 def test_verify_decides_with_the_calibrated_threshold(open_service: Running, face: Face) -> None:

@@ -23,7 +23,7 @@ def test_the_log_tells_what_was_done_and_undo_takes_it_back(facenet, gallery) ->
     assert (moved["action"], moved["identity"], moved["other"]) == ("move", None, "id-000")
     assert "can be undone" in facenet("store", "log", *gallery).out
     ran = facenet("store", "undo", *gallery)
-    assert (ran.code, ran.out) == (0, f"entry {moved['number']} is undone: id-001\n")
+    assert (ran.code, ran.out) == (0, f"entry {moved['number']} is undone: id-001, 3 samples\n")
     listed = facenet("store", "list", *gallery, "--json").json()
     assert [(each["identity"], each["samples"], each["metadata"]) for each in listed] == [
         ("id-000", 3, {"file": "id-000"}),
@@ -32,6 +32,12 @@ def test_the_log_tells_what_was_done_and_undo_takes_it_back(facenet, gallery) ->
     again = facenet("store", "undo", moved["number"], *gallery)
     assert again.code == 2
     assert f"entry {moved['number']} cannot be undone" in again.err
+    last = facenet("store", "undo", *gallery)
+    assert last.code == 2
+    assert "has enrolled 3 samples of 'id-000': to undo it is to erase them for good" in last.err
+    [enrolled] = facenet("store", "log", "--identity", "id-000", "--json", *gallery).json()[-1:]
+    ran = facenet("store", "undo", enrolled["number"], *gallery)
+    assert ran.out == f"entry {enrolled['number']} is undone, 3 samples\n"
     assert facenet("store", "audit", *gallery).code == 0
 
 

@@ -157,13 +157,17 @@ def log(
 @click.argument("number", type=int, required=False)
 @config_options("inference")
 def undo(number: int | None, config: Path, overrides: tuple[str, ...]) -> None:
-    """Take back the change of this NUMBER in the log, or the last one that can be."""
+    """Take back the change of this NUMBER in the log, or the last one that can be.
+
+    An enrolment is taken back by its NUMBER only: its samples are erased for good.
+    """
     with open_recognizer(config, overrides) as recognizer:
         from facenet.recognition.curation import undo
 
         entry = undo(recognizer, number)
     who = f": {entry.identity}" if entry.identity else ""
-    click.echo(f"entry {entry.undoes} is undone{who}")
+    samples = f", {count(entry.samples, 'sample')}" if entry.samples else ""
+    click.echo(f"entry {entry.undoes} is undone{who}{samples}")
 
 
 @click.command("export-identity")

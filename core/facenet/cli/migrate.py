@@ -117,6 +117,8 @@ def _print(report: Migration, former: Path, bundle: Path) -> None:
         click.echo("the gallery is in its former space still")
     if not report.interrupted and not report.switched:
         report_skipped("sample", report.missing, SHOWN, became="without a picture that can be used")
+        if report.missing:
+            click.echo("--without-missing switches, and leaves these behind", err=True)
 
 
 def _print_change(change: DecisionChange) -> None:

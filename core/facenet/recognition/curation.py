@@ -14,6 +14,7 @@ from facenet.paths import whole_file
 from facenet.recognition.enrolment import template_of
 from facenet.recognition.recognizer import Recognizer
 from facenet.stores import IdentityRecord
+from facenet.text import count
 
 LOOK_BACK = 1000
 
@@ -82,15 +83,22 @@ def undo(recognizer: Recognizer, number: int | None = None) -> LogEntry:
     """Take back the change of an entry of the log, or of the last that can be, if it is among the
     latest `LOOK_BACK`; the entry of that.
 
-    Raises `RequestError` where the store keeps no log, and where it has nothing to take back;
+    An enrolment, which is erased for good by that, is taken back by its number only. Raises
+    `RequestError` where the store keeps no log, and where there is nothing else to take back;
     `StoreError` as `LoggedStore.undo` does.
     """
     store = _logged(recognizer)
     if number is None:
-        latest = store.history(limit=LOOK_BACK)
-        number = next((entry.number for entry in latest if entry.undoable), None)
-    if number is None:
-        raise RequestError(f"none of the latest {LOOK_BACK:,} changes can be taken back")
+        latest = next((each for each in store.history(limit=LOOK_BACK) if each.undoable), None)
+        if latest is None:
+            raise RequestError(f"none of the latest {LOOK_BACK:,} changes can be taken back")
+        number = latest.number
+        if latest.action == "enrol":
+            raise RequestError(
+                f"the last change, entry {number}, has enrolled "
+                f"{count(latest.samples, 'sample')} of {latest.identity!r}: to undo it is to erase "
+                "them for good, and asks for its number"
+            )
     return store.undo(number, template=template_of(recognizer.config))
 
 
