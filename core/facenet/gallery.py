@@ -210,6 +210,13 @@ def fresh_rows(keys: Sequence[Key], held: Set[Key]) -> list[int]:
     return sorted(first.values())
 
 
+def unit_rows(vectors: Vector) -> Vector:
+    """(N, D) vectors in unit length; one without length stays as it is."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Vector = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return unit
+
+
 def weighted_sum(samples: Samples) -> Vector:
     """(D,) float32 in the direction of the weighted mean."""
     exact = samples.weights.astype(np.float64) @ samples.embeddings.astype(np.float64)

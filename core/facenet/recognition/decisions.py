@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from facenet.gallery import weighted_sum
+from facenet.gallery import unit_rows, weighted_sum
 from facenet.records import Record
 from facenet.stores import Samples
 
@@ -108,11 +108,11 @@ def _nearest(
     embeddings = np.concatenate([each.embeddings for each in galleries])
     weights = np.concatenate([each.weights for each in galleries])
     sums = np.stack([weighted_sum(each) for each in galleries])
-    templates = _unit(sums)
+    templates = unit_rows(sums)
     for start in range(0, len(probes), PROBES_AT_ONCE):
         part = slice(start, start + PROBES_AT_ONCE)
         vectors, own = embeddings[probes[part]], owners[probes[part]]
-        without = _unit(sums[own] - weights[probes[part], np.newaxis] * vectors)
+        without = unit_rows(sums[own] - weights[probes[part], np.newaxis] * vectors)
         compared = vectors @ templates.T
         compared[np.arange(len(own)), own] = (vectors * without).sum(axis=1)
         identity[part] = compared.argmax(axis=1)
@@ -134,9 +134,3 @@ def _answers(names: Sequence[str], seen: _Nearest, threshold: float) -> list[str
         names[row] if similarity >= threshold else None
         for row, similarity in zip(seen.identity, seen.similarity, strict=True)
     ]
-
-
-def _unit(vectors: Vector) -> Vector:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Vector = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return unit

@@ -11,6 +11,7 @@ import numpy as np
 
 from facenet.config import InferenceConfig
 from facenet.errors import ConfigError, QualityError
+from facenet.gallery import unit_rows
 from facenet.imaging.png import png
 from facenet.recognition.cropping import Crop
 from facenet.recognition.quality import Policy, Quality, Reason, quality_of, reasons_against
@@ -170,8 +171,7 @@ def _enrol(store: Store, addition: Addition, template: Template | None) -> int:
 
 
 def _strangers(held: Samples, candidates: Candidates) -> Sequence[int]:
-    lengths = np.linalg.norm(candidates.embeddings, axis=1, keepdims=True)
-    unit = candidates.embeddings / np.maximum(lengths, np.finfo(np.float32).tiny)
+    unit = unit_rows(candidates.embeddings)
     weights = np.array([quality.weight for quality in candidates.qualities], np.float32)
     together = Samples(
         np.concatenate([held.embeddings, unit]), np.concatenate([held.weights, weights])

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facenet.curated_stores import CuratedStore
 from facenet.errors import RequestError
-from facenet.gallery import weighted_sum
+from facenet.gallery import unit_rows, weighted_sum
 from facenet.recognition.bulk import Progress, batches_of
 from facenet.recognition.recognizer import Recognizer
 from facenet.records import Record
 from facenet.stores import IdentityRecord
-
-if TYPE_CHECKING:
-    from facenet.types import Vector
 
 NEIGHBOURS = 5
 """So many of the most similar identities are looked at for each."""
@@ -103,7 +99,7 @@ def _strangers(store: CuratedStore, record: IdentityRecord, least: float) -> Ite
         return
     samples = store.samples(record.identity)
     others = weighted_sum(samples) - samples.weights[:, np.newaxis] * samples.embeddings
-    similarities = (_unit(others) * samples.embeddings).sum(axis=1)
+    similarities = (unit_rows(others) * samples.embeddings).sum(axis=1)
     rows = np.flatnonzero(similarities < least)
     if not len(rows):
         return
@@ -120,9 +116,3 @@ def _strangers(store: CuratedStore, record: IdentityRecord, least: float) -> Ite
             nearest.identity if nearest else None,
             nearest.similarity if nearest else None,
         )
-
-
-def _unit(vectors: Vector) -> Vector:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Vector = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return unit
