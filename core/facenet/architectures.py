@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NoReturn
 
-from facenet.errors import BrokenPlugin, PluginError, UnknownPlugin
-from facenet.plugin_loading import PluginRef, named
+from facenet.errors import AmbiguousPlugin, BrokenPlugin, PluginError, UnknownPlugin
+from facenet.plugin_loading import named
 from facenet.text import did_you_mean
 from facenet.types import Architecture
 
@@ -14,11 +15,6 @@ if TYPE_CHECKING:
 
 PREFERRED_BACKBONES = "torchvision"
 """Where a bare architecture name is looked up before the other backbone plugins."""
-
-
-def by_preference(registry: Registry) -> list[PluginRef]:
-    """The installed backbone plugins in the order in which bare names are looked up."""
-    return sorted(registry.refs("backbone"), key=lambda ref: ref.name != PREFERRED_BACKBONES)
 
 
 def architectures(plugin: Plugin) -> list[Architecture]:
@@ -38,21 +34,52 @@ def architecture_names(plugin: Plugin) -> list[str]:
     return [architecture.name for architecture in architectures(plugin)]
 
 
+def listed(
+    registry: Registry, failures: list[PluginError]
+) -> Iterator[tuple[Plugin, list[Architecture]]]:
+    """What each backbone plugin offers, in the order in which bare names are looked up.
+
+    One that cannot be loaded is left out, and why is added to `failures`.
+    """
+    for ref in sorted(registry.refs("backbone"), key=lambda ref: ref.name != PREFERRED_BACKBONES):
+        try:
+            plugin = registry.load_ref(ref)
+            offered = architectures(plugin)
+        except PluginError as error:
+            failures.append(error)
+        else:
+            yield plugin, offered
+
+
 def resolve(registry: Registry, name: str) -> tuple[Plugin, str]:
     """The plugin and the architecture that a backbone name in YAML stands for.
 
-    `plugin/architecture` names both. A bare name is first a plugin's own name (its first
-    architecture), then an architecture, looked up in the preferred plugin before the others:
-    those are not even imported when it is found there.
+    `plugin/architecture` names both. A bare name is a plugin's own name (its first architecture)
+    or an architecture: the preferred plugin's before the others', which are not even imported
+    when it is found there. Raises `UnknownPlugin`, and `AmbiguousPlugin` where a bare name could
+    be several of these: no package that is installed changes what a name means silently.
     """
     plugin_name, slash, architecture = name.partition("/")
     if slash:
         return _in_plugin(registry.load("backbone", plugin_name), architecture), architecture
-    if any(name in (ref.name, ref.qualified_name) for ref in registry.refs("backbone")):
-        plugin = registry.load("backbone", name)
-        offered = architecture_names(plugin)
-        return plugin, (name if name in offered else offered[0])
-    return _in_any_plugin(registry, name), name
+    refs = registry.refs("backbone")
+    if any(name == ref.qualified_name for ref in refs):
+        return _by_its_own_name(registry.load("backbone", name))
+    meanings = []
+    if any(name == ref.name for ref in refs):
+        meanings.append(_by_its_own_name(registry.load("backbone", name)))
+    for plugin in _offering(registry, name):
+        if plugin.ref not in [other.ref for other, _ in meanings]:
+            meanings.append((plugin, name))
+    if len(meanings) > 1:
+        choices = " or ".join(f"'{plugin.ref.name}/{meant}'" for plugin, meant in meanings)
+        raise AmbiguousPlugin(f"backbone {name!r} is offered more than once: choose {choices}")
+    return meanings[0] if meanings else _unknown(registry, name)
+
+
+def _by_its_own_name(plugin: Plugin) -> tuple[Plugin, str]:
+    offered = architecture_names(plugin)
+    return plugin, (plugin.ref.name if plugin.ref.name in offered else offered[0])
 
 
 def _in_plugin(plugin: Plugin, architecture: str) -> Plugin:
@@ -65,25 +92,28 @@ def _in_plugin(plugin: Plugin, architecture: str) -> Plugin:
     return plugin
 
 
-def _in_any_plugin(registry: Registry, architecture: str) -> Plugin:
-    looked_in: list[Plugin] = []
-    known: list[str] = []
-    failures: list[str] = []
-    for ref in by_preference(registry):
-        try:
-            plugin = registry.load_ref(ref)
-            offered = architecture_names(plugin)
-        except PluginError as error:
-            failures.append(f"; {error}")
-            continue
-        if architecture in offered:
-            return plugin
-        looked_in.append(plugin)
-        known += [ref.name, *offered]
-    hint = _explanation(looked_in, architecture) or did_you_mean(architecture, known)
-    places = ", ".join(ref.name for ref in registry.refs("backbone")) or "none"
+def _offering(registry: Registry, name: str) -> list[Plugin]:
+    """The plugins that offer an architecture of that name; the preferred one alone if it does."""
+    found = []
+    for plugin, offered in listed(registry, []):
+        if any(name == architecture.name for architecture in offered):
+            found.append(plugin)
+            if plugin.ref.name == PREFERRED_BACKBONES:
+                break
+    return found
+
+
+def _unknown(registry: Registry, name: str) -> NoReturn:
+    failures: list[PluginError] = []
+    looked_in = list(listed(registry, failures))
+    known = [ref.name for ref in registry.refs("backbone")]
+    hint = _explanation([plugin for plugin, _ in looked_in], name) or did_you_mean(
+        name, known + [architecture.name for _, offered in looked_in for architecture in offered]
+    )
+    places = ", ".join(known) or "none"
     raise UnknownPlugin(
-        f"unknown backbone {architecture!r}{hint} (looked in plugins: {places})" + "".join(failures)
+        f"unknown backbone {name!r}{hint} (looked in plugins: {places})"
+        + "".join(f"; {failure}" for failure in failures)
     )
 
 

@@ -165,6 +165,21 @@ def make_backbone(architecture, image_size):
 """,
     ),
     Package(
+        "acme-shadow",
+        "facenet.backbones",
+        "resnet18",
+        f"""\
+{INFO}
+@hookimpl
+def list_architectures():
+    return ["shadow18", "acme18", "resnet50"]
+
+@hookimpl
+def make_backbone(architecture):
+    return architecture
+""",
+    ),
+    Package(
         "acme-nolist",
         "facenet.backbones",
         "nolist",

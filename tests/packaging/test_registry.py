@@ -178,6 +178,7 @@ def test_check_names_whose_plugin_is_wrong_and_passes_the_others(plugins: Enviro
     assert checks(plugins) == [
         "backbone acme-nets:acme: None",
         "backbone acme-nolist:nolist: None",
+        "backbone acme-shadow:resnet18: None",
         "store acme-absent:absent: BrokenPlugin",
         "store acme-empty:empty: None",
         "store acme-exiting:exiting: BrokenPlugin",
@@ -208,6 +209,27 @@ def test_check_names_whose_plugin_is_wrong_and_passes_the_others(plugins: Enviro
 )
 def test_a_backbone_is_found_by(plugins: Environment, name: str, architecture: str) -> None:
     assert plugins.evaluate(f"registry.resolve_backbone({name!r})[1]") == architecture
+
+
+def test_no_plugin_takes_another_ones_backbone_silently(plugins: Environment) -> None:
+    """A plugin that is called as a network of torchvision's: neither is meant unless it is said."""
+    said = plugins.evaluate("registry.resolve_backbone('resnet18')")
+    assert said == (
+        "AmbiguousPlugin: backbone 'resnet18' is offered more than once: "
+        "choose 'resnet18/shadow18' or 'torchvision/resnet18'"
+    )
+    for chosen in ("torchvision/resnet18", "resnet18/shadow18"):
+        found = f"registry.resolve_backbone({chosen!r})"
+        assert plugins.evaluate(f"'/'.join(({found}[0].ref.name, {found}[1]))") == chosen
+    preferred = plugins.evaluate("registry.resolve_backbone('resnet50')[0].ref.name")
+    assert preferred == "torchvision"
+
+
+def test_an_architecture_of_two_plugins_is_ambiguous(plugins: Environment) -> None:
+    assert plugins.evaluate("registry.resolve_backbone('acme18')") == (
+        "AmbiguousPlugin: backbone 'acme18' is offered more than once: "
+        "choose 'acme/acme18' or 'resnet18/acme18'"
+    )
 
 
 def test_a_backbone_is_built_for_an_image_size(plugins: Environment) -> None:

@@ -157,6 +157,7 @@ def test_a_store_is_checked_in_folders_of_its_own(
     [
         (("store", "My-Store"), "store name 'My-Store': must be small letters and digits"),
         (("store", "memory"), "store name 'memory': facenet-kit has it; choose another"),
+        (("backbone", "resnet18"), "backbone name 'resnet18': backbone plugin 'torchvision' of"),
         (("frontend", "train"), "frontend name 'train': is a command of facenet"),
         (("miner", "taken"), "facenet-taken-miner: is there already; nothing is overwritten"),
     ],

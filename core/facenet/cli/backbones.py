@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from facenet.architectures import architectures, by_preference
+from facenet.architectures import listed
 from facenet.cli.options import json_option
 from facenet.cli.output import print_json, print_table, report_skipped
 from facenet.errors import PluginError
@@ -22,8 +22,13 @@ def command(text: str, as_json: bool) -> None:
     `size` is the side in pixels that a network was designed for, `licence` that of its pretrained
     weights; - where it is not known.
     """
-    offered, failures = _offered(Registry())
-    report_skipped("backbone plugin", failures)
+    failures: list[PluginError] = []
+    offered = [
+        (plugin.ref.name, architecture)
+        for plugin, architectures in listed(Registry(), failures)
+        for architecture in architectures
+    ]
+    report_skipped("backbone plugin", [str(failure) for failure in failures])
     # A network is also found by the name that is never ambiguous, source/name.
     found = [(s, a) for s, a in offered if text.lower() in f"{s}/{a.name}".lower()]
     if as_json:
@@ -39,20 +44,6 @@ def command(text: str, as_json: bool) -> None:
     else:
         hint = did_you_mean(text, [a.name for _, a in offered])
         click.echo(f"no backbone's name contains {text!r}{hint}", err=True)
-
-
-def _offered(registry: Registry) -> tuple[list[tuple[str, Architecture]], list[str]]:
-    """(source, architecture) in the order in which bare names are looked up, and why some
-    plugins offer nothing."""
-    offered: list[tuple[str, Architecture]] = []
-    failures: list[str] = []
-    for ref in by_preference(registry):
-        try:
-            plugin = registry.load_ref(ref)
-            offered += [(ref.name, architecture) for architecture in architectures(plugin)]
-        except PluginError as error:
-            failures.append(str(error))
-    return offered, failures
 
 
 def _record(source: str, architecture: Architecture) -> dict[str, str | int | None]:

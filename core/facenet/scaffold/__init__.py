@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from facenet.architectures import listed
 from facenet.errors import RequestError
 from facenet.plugins import Registry, group_of
 from facenet.types import PluginKind
@@ -58,9 +59,16 @@ def _check_name(kind: PluginKind, name: str) -> None:
             f"{kind} name {name!r}: must be small letters and digits, words with _ between, "
             "a letter first, as in my_net2"
         )
-    for ref in Registry().refs(kind):
-        if ref.name == name:
-            raise RequestError(f"{kind} name {name!r}: {ref.distribution} has it; choose another")
+    registry = Registry()
+    takers = [ref.distribution for ref in registry.refs(kind) if ref.name == name]
+    if kind == "backbone":
+        takers += [
+            str(plugin.ref)
+            for plugin, offered in listed(registry, [])
+            if name in [architecture.name for architecture in offered]
+        ]
+    if takers:
+        raise RequestError(f"{kind} name {name!r}: {takers[0]} has it; choose another")
 
 
 def _text(kind: PluginKind, template: str, values: Mapping[str, str]) -> str:
