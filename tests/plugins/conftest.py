@@ -1,10 +1,12 @@
 """Real PostgreSQL servers for the tests of stores: one embedded, one over TCP with a password.
 
-For the tests of detectors: photos with hand-drawn boxes, and small untrained YOLO models.
+For the tests of detectors: photos with hand-drawn boxes, and small untrained YOLO models. For those
+of backbones: each network built once for all its tests.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import subprocess
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from facenet.types import Image
+
+    from .built_backbones import Built
 
 PASSWORD = "s3cret-p@ss word"
 _numbers = count()
@@ -106,6 +110,17 @@ def yolo_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = Path(__file__).with_name("untrained_yolo.py")
     subprocess.run([sys.executable, program, folder], check=True, capture_output=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def built(request: pytest.FixtureRequest) -> Built:
+    """The backbone of the name that a test is parametrised with."""
+    from facenet.testing import build_backbone
+
+    gc.collect()
+    # vit_h_14 wants a multiple of 14, maxvit_t of 224; 96 pixels suit all others.
+    image_size = {"maxvit_t": 224, "vit_h_14": 56}.get(request.param, 96)
+    return build_backbone(request.param, image_size), image_size
 
 
 @pytest.fixture

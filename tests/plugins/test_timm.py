@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -20,29 +17,19 @@ from safetensors.torch import save_file  # noqa: E402
 from facenet.architectures import architectures  # noqa: E402
 from facenet.errors import ConfigError, ModelError, UnknownPlugin  # noqa: E402
 from facenet.plugins import Registry  # noqa: E402
-from facenet.testing import (  # noqa: E402
-    BackboneSuite,
-    build_backbone,
-    check_backbone,
-    of_the_day,
-)
-from facenet.types import Backbone  # noqa: E402
+from facenet.testing import build_backbone, check_backbone, of_the_day  # noqa: E402
 from facenet_timm.names import ALIASES  # noqa: E402
+
+from .built_backbones import NamedBackboneSuite  # noqa: E402
 
 CONVNEXTS = [
     f"convnextv2_{size}"
     for size in ("atto", "femto", "pico", "nano", "tiny", "base", "large", "huge")
 ]
 PROMISED = [*CONVNEXTS, *ALIASES]
-SMALL = [name for name in PROMISED if not any(big in name for big in ("base", "large", "huge"))]
+LARGE = ("base", "large", "huge", "_l_")
+SMALL = [name for name in PROMISED if not any(large in name for large in LARGE)]
 OFFERED = {a.name: a for a in architectures(Registry().load("backbone", "timm"))}
-
-
-@pytest.fixture(autouse=True)
-def _free_the_network() -> Iterator[None]:
-    """Networks are held in cycles: without this, two of the largest are in memory at once."""
-    yield
-    gc.collect()
 
 
 @pytest.mark.parametrize(
@@ -62,46 +49,15 @@ def test_a_network_of_each_kind_gives_features_in_both_modes(
     check_backbone(build_backbone(architecture, image_size), image_size)
 
 
-class Built(NamedTuple):
-    backbone: Backbone
-    image_size: int
-
-
-def built(architecture: str) -> Built:
-    gc.collect()
-    image_size = 96
-    return Built(build_backbone(architecture, image_size), image_size)
-
-
-@pytest.fixture(scope="module", params=of_the_day([n for n in SMALL if "_l_" not in n], 1))
-def one_of_today(request: pytest.FixtureRequest) -> Built:
-    return built(request.param)
-
-
-@pytest.fixture(scope="module", params=PROMISED)
-def one_of_all(request: pytest.FixtureRequest) -> Built:
-    return built(request.param)
-
-
-class TestOfTheDay(BackboneSuite):
-    @pytest.fixture
-    def backbone(self, one_of_today: Built) -> Backbone:
-        return one_of_today.backbone
-
-    @pytest.fixture
-    def image_size(self, one_of_today: Built) -> int:
-        return one_of_today.image_size
+@pytest.mark.parametrize("built", of_the_day(SMALL, 1), indirect=True)
+class TestOfTheDay(NamedBackboneSuite):
+    pass
 
 
 @pytest.mark.slow
-class TestEveryPromisedName(BackboneSuite):
-    @pytest.fixture
-    def backbone(self, one_of_all: Built) -> Backbone:
-        return one_of_all.backbone
-
-    @pytest.fixture
-    def image_size(self, one_of_all: Built) -> int:
-        return one_of_all.image_size
+@pytest.mark.parametrize("built", PROMISED, indirect=True)
+class TestEveryPromisedName(NamedBackboneSuite):
+    pass
 
 
 def test_every_network_of_timm_is_offered_with_and_without_its_tag() -> None:

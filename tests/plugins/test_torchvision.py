@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import torch
@@ -15,9 +12,10 @@ from facenet.architectures import architectures
 from facenet.errors import ConfigError, ModelError
 from facenet.models import NetworkSpec, build_network
 from facenet.plugins import Registry
-from facenet.testing import BackboneSuite, build_backbone, check_backbone, of_the_day
-from facenet.types import Backbone
+from facenet.testing import build_backbone, check_backbone, of_the_day
 from facenet_torchvision.weights import SWAG_NAMES
+
+from .built_backbones import NamedBackboneSuite
 
 # The smallest of each family, whose heads and auxiliary outputs differ, with a size it can take.
 FAMILIES = {
@@ -43,16 +41,7 @@ FAMILIES = {
     "wide_resnet50_2": 32,
 }
 OFFERED = {a.name: a for a in architectures(Registry().load("backbone", "torchvision"))}
-SIZES = {"maxvit_t": 224, "vit_h_14": 56}
-"""vit_h_14 wants a multiple of 14, maxvit_t of 224; 96 pixels suit all others."""
 SMALL = [name for name, known in OFFERED.items() if (known.parameters or 0) < 30_000_000]
-
-
-@pytest.fixture(autouse=True)
-def _free_the_network() -> Iterator[None]:
-    """Networks are held in cycles: without this, two of the largest are in memory at once."""
-    yield
-    gc.collect()
 
 
 def weights_file(tmp_path: Path, network: str, **arguments: object) -> Path:
@@ -67,46 +56,15 @@ def test_every_family_gives_features_in_both_modes(architecture: str, image_size
     check_backbone(build_backbone(architecture, image_size), image_size)
 
 
-class Built(NamedTuple):
-    backbone: Backbone
-    image_size: int
-
-
-def built(architecture: str) -> Built:
-    gc.collect()
-    image_size = SIZES.get(architecture, 96)
-    return Built(build_backbone(architecture, image_size), image_size)
-
-
-@pytest.fixture(scope="module", params=of_the_day(SMALL, 2))
-def one_of_today(request: pytest.FixtureRequest) -> Built:
-    return built(request.param)
-
-
-@pytest.fixture(scope="module", params=OFFERED)
-def one_of_all(request: pytest.FixtureRequest) -> Built:
-    return built(request.param)
-
-
-class TestOfTheDay(BackboneSuite):
-    @pytest.fixture
-    def backbone(self, one_of_today: Built) -> Backbone:
-        return one_of_today.backbone
-
-    @pytest.fixture
-    def image_size(self, one_of_today: Built) -> int:
-        return one_of_today.image_size
+@pytest.mark.parametrize("built", of_the_day(SMALL, 2), indirect=True)
+class TestOfTheDay(NamedBackboneSuite):
+    pass
 
 
 @pytest.mark.slow
-class TestEveryArchitecture(BackboneSuite):
-    @pytest.fixture
-    def backbone(self, one_of_all: Built) -> Backbone:
-        return one_of_all.backbone
-
-    @pytest.fixture
-    def image_size(self, one_of_all: Built) -> int:
-        return one_of_all.image_size
+@pytest.mark.parametrize("built", OFFERED, indirect=True)
+class TestEveryArchitecture(NamedBackboneSuite):
+    pass
 
 
 def test_all_classification_networks_are_offered() -> None:
