@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from .installing import pip_install, said
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ("facenet-store-sqlite", "facenet-extension-journal")
-PIP_INSTALL = shlex.split("-m pip install --quiet --no-index --no-deps --no-build-isolation")
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip has installed them."""
-    target = tmp_path_factory.mktemp("site")
-    sources = [EXAMPLES / name for name in NAMES]
-    subprocess.run([sys.executable, *PIP_INSTALL, "--target", target, *sources], check=True)
-    return target
-
-
-def ran(site: Path, *arguments: object, **variables: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(site), **variables},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return pip_install(tmp_path_factory.mktemp("site"), *(EXAMPLES / name for name in NAMES))
 
 
 def test_the_store_passes_its_suite(site: Path, tmp_path: Path) -> None:
     tests = EXAMPLES / "facenet-store-sqlite" / "tests"
     options = ("-q", "-p", "no:cacheprovider", "--rootdir", tests, "--basetemp", tmp_path / "of it")
-    assert " passed" in ran(site, "pytest", *options, tests)
+    assert " passed" in said(site, "pytest", *options, tests)
 
 
 def test_both_are_used_without_a_line_of_code(site: Path, trained: Path, faces: Path) -> None:
@@ -52,11 +37,11 @@ def test_both_are_used_without_a_line_of_code(site: Path, trained: Path, faces: 
     photos = [faces / "id-000" / f"{number:03d}.jpg" for number in range(2)]
     journal = folder / "journal.jsonl"
     used = {"JOURNAL": str(journal)}
-    assert "facenet-store-sqlite" in ran(site, "facenet", "plugins")
-    ran(site, "facenet", "enrol", "Ann", *photos, "--config", config, **used)
-    found = ran(site, "facenet", "search", photos[0], "--config", config, "--json", **used)
+    assert "facenet-store-sqlite" in said(site, "facenet", "plugins")
+    said(site, "facenet", "enrol", "Ann", *photos, "--config", config, **used)
+    found = said(site, "facenet", "search", photos[0], "--config", config, "--json", **used)
     assert json.loads(found)[0]["matches"][0]["identity"] == "Ann"
-    ran(site, "facenet", "forget", "Ann", "--config", config, **used)
+    said(site, "facenet", "forget", "Ann", "--config", config, **used)
     assert (folder / "people.sqlite").is_file()
     entries = [json.loads(line) for line in journal.read_text().splitlines()]
     assert [entry["what"] for entry in entries] == ["enrol", "search", "forget"]

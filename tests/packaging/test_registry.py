@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from subprocess import CompletedProcess
-from typing import Protocol
-
 import pytest
 
-
-class Environment(Protocol):
-    """See conftest.py."""
-
-    def evaluate(self, expression: str) -> str: ...
-
-    def run(self, expression: str, **variables: str) -> CompletedProcess[str]: ...
+from .installing import Environment
 
 
 def load(name: str) -> str:

@@ -17,7 +17,7 @@ import yaml
 from facenet.cli import main
 from facenet.types import KINDS
 
-PIP_INSTALL = shlex.split("-m pip install --quiet --no-index --no-deps --no-build-isolation")
+from .installing import PIP_INSTALL, pip_install, run
 
 
 @pytest.fixture(scope="module")
@@ -32,20 +32,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def site(packages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip has installed them."""
-    target = tmp_path_factory.mktemp("site")
-    command = [sys.executable, *PIP_INSTALL, "--target", target, *packages.values()]
-    subprocess.run(command, check=True)
-    return target
-
-
-def python(site: Path, *arguments: object, given: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)],
-        input=given,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(site)},
-    )
+    return pip_install(tmp_path_factory.mktemp("site"), *packages.values())
 
 
 def yaml_of(package: Path) -> dict[str, Any]:
@@ -58,10 +45,10 @@ def yaml_of(package: Path) -> dict[str, Any]:
 def test_new_plugins_are_installed_and_their_tests_pass(
     packages: dict[str, Path], site: Path
 ) -> None:
-    listed = python(site, "facenet", "plugins").stdout
+    listed = run(site, "facenet", "plugins").stdout
     for kind in KINDS:
         assert re.search(rf"^ *{kind} +my_{kind} +facenet-my-{kind}-{kind} ", listed, re.M)
-    ran = python(site, "pytest", "-q", "-p", "no:cacheprovider", *packages.values())
+    ran = run(site, "pytest", "-q", "-p", "no:cacheprovider", *packages.values())
     assert ran.returncode == 0, ran.stdout
     assert re.search(r"^\d\d\d passed", ran.stdout, re.M)
 
@@ -73,7 +60,7 @@ def test_new_plugins_are_used_from_yaml(
     train_values |= yaml_of(packages["miner"])
     train_values["trainer"]["max_epochs"] = 1
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(train_values))
-    ran = python(site, "facenet", "train", "--config", tmp_path / "train.yaml")
+    ran = run(site, "facenet", "train", "--config", tmp_path / "train.yaml")
     assert ran.returncode == 0, ran.stderr
 
     values = {"checkpoint_path": str(tmp_path / "run" / "bundle"), "device": "cpu"}
@@ -82,7 +69,7 @@ def test_new_plugins_are_used_from_yaml(
     (tmp_path / "inference.yaml").write_text(yaml.safe_dump(values))
     photo = faces / "id-000" / "000.jpg"
     command = ("facenet", "my_frontend", "--config", tmp_path / "inference.yaml")
-    ran = python(site, *command, given=f"{photo}\n")
+    ran = run(site, *command, given=f"{photo}\n")
     assert (ran.returncode, ran.stdout) == (0, "photo: nobody is enrolled\n"), ran.stderr
 
 
@@ -114,7 +101,7 @@ def changed(site: Path, file: str, old: str, new: str) -> None:
 def test_what_a_check_finds_is_told_with_its_meaning(site: Path, tmp_path: Path) -> None:
     mine = shutil.copytree(site, tmp_path / "site")
     changed(mine, "facenet_my_detector_detector/detector.py", "score=1.0", "score=100.0")
-    ran = python(mine, "facenet", "plugins", "check", "detector", "my_detector")
+    ran = run(mine, "facenet", "plugins", "check", "detector", "my_detector")
     assert ran.returncode == 1
     assert "FAILED test_scores_are_in_0_to_1: scores are logits or percentages" in ran.stdout
     assert ran.stdout.endswith("passed, 1 failed\n")
@@ -131,11 +118,11 @@ def test_a_store_gets_the_place_that_it_needs_and_no_gallery_of_anyone(
     )
     changed(mine, plugin, "from pydantic", "from pathlib import Path\nfrom pydantic")
     changed(mine, "facenet_my_store_store/store.py", "options.max_identities", "options.max_i")
-    ran = python(mine, *check, "my_store")
+    ran = run(mine, *check, "my_store")
     assert "FAILED test_every_option_is_described" in ran.stdout
     assert ran.stdout.endswith("passed, 1 failed\n"), ran.stdout
     changed(mine, "facenet_my_store_store/store.py", "return len(self._open())", "return 1")
-    ran = python(mine, *check, "my_store")
+    ran = run(mine, *check, "my_store")
     assert ran.returncode == 1
     assert "could not begin: the gallery is not empty: it has 1 identity; each" in ran.stdout
 

@@ -1,34 +1,22 @@
 """A backbone and a store that were written outside this repository, installed with pip, and
-picked by name in YAML. The packages are in this file as a stranger would write them."""
+picked by name in YAML. Their modules are in this file as a stranger would write them."""
 
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import subprocess
-import sys
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 import yaml
 
-PIP_INSTALL = shlex.split("-m pip install --quiet --no-index --no-deps --no-build-isolation")
-FILES = {
-    "backbone/pyproject.toml": """
-        [build-system]
-        requires = ["hatchling"]
-        build-backend = "hatchling.build"
-        [project]
-        name = "facenet-tinynet"
-        version = "1.0"
-        [project.entry-points."facenet.backbones"]
-        tinynet = "tinynet"
-        [tool.hatch.build.targets.wheel]
-        only-include = ["tinynet.py"]
-        """,
-    "backbone/tinynet.py": """
+from .installing import Package, install, run
+
+PACKAGES = [
+    Package(
+        "facenet-tinynet",
+        "facenet.backbones",
+        "tinynet",
+        """\
         from pydantic import BaseModel, ConfigDict
         from facenet.hookspecs import hookimpl
         from facenet.types import Backbone, PluginInfo
@@ -51,19 +39,12 @@ FILES = {
             half = (0.5, 0.5, 0.5)
             return Backbone(layers, options.width, image_size, half, half)
         """,
-    "store/pyproject.toml": """
-        [build-system]
-        requires = ["hatchling"]
-        build-backend = "hatchling.build"
-        [project]
-        name = "facenet-filestore"
-        version = "1.0"
-        [project.entry-points."facenet.stores"]
-        filestore = "filestore"
-        [tool.hatch.build.targets.wheel]
-        only-include = ["filestore.py"]
-        """,
-    "store/filestore.py": '''
+    ),
+    Package(
+        "facenet-filestore",
+        "facenet.stores",
+        "filestore",
+        '''\
         """A gallery in one JSON file, on top of the memory store."""
         import json
         from pathlib import Path
@@ -96,44 +77,27 @@ FILES = {
                     store.enrol(identity, [centroid])
             return store
         ''',
-}
+    ),
+]
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip has installed both packages."""
-    source, target = tmp_path_factory.mktemp("strangers"), tmp_path_factory.mktemp("site")
-    for name, text in FILES.items():
-        path = source / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(dedent(text))
-    subprocess.run(
-        [sys.executable, *PIP_INSTALL, "--target", target, source / "backbone", source / "store"],
-        check=True,
-    )
-    return target
-
-
-def facenet(site: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "facenet", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(site)},
-    )
+    return install(PACKAGES, tmp_path_factory.mktemp("strangers")).folder
 
 
 def test_strangers_are_used_like_first_party_plugins(
     site: Path, train_values, faces: Path, tmp_path: Path
 ) -> None:
-    listed = facenet(site, "plugins").stdout
+    listed = run(site, "facenet", "plugins").stdout
     assert "facenet-tinynet" in listed
     assert "facenet-filestore" in listed
 
     train_values["model"]["backbone"] = {"plugin": "tinynet", "width": 16}
     train_yaml = tmp_path / "train.yaml"
     train_yaml.write_text(yaml.safe_dump(train_values))
-    ran = facenet(site, "train", "--config", train_yaml, "--json")
+    ran = run(site, "facenet", "train", "--config", train_yaml, "--json")
     assert ran.returncode == 0, ran.stderr
     bundle = Path(json.loads(ran.stdout)["bundle"])
     card = json.loads((bundle / "config.json").read_text())
@@ -146,9 +110,9 @@ def test_strangers_are_used_like_first_party_plugins(
         f"checkpoint_path: {bundle}\nstore: {{plugin: filestore, path: {gallery}}}\n"
     )
     photo = faces / "id-000" / "000.jpg"
-    assert facenet(site, "enrol", "ann", photo, "--config", inference_yaml).returncode == 0
+    assert run(site, "facenet", "enrol", "ann", photo, "--config", inference_yaml).returncode == 0
     assert json.loads(gallery.read_text())[0][0] == "ann"
-    ran = facenet(site, "search", photo, "--config", inference_yaml, "--json")
+    ran = run(site, "facenet", "search", photo, "--config", inference_yaml, "--json")
     assert json.loads(ran.stdout)[0]["matches"][0]["identity"] == "ann"
 
 
@@ -159,7 +123,7 @@ def test_a_strangers_options_are_checked_with_their_line(
     config.write_text(
         f"checkpoint_path: {trained / 'bundle'}\nstore:\n  plugin: filestore\n  pth: x\n"
     )
-    ran = facenet(site, "search", "a.jpg", "--config", config)
+    ran = run(site, "facenet", "search", "a.jpg", "--config", config)
     assert ran.returncode == 2
     assert f"{config}:4: store.pth: unknown key, did you mean 'path'?" in ran.stderr
 
@@ -168,6 +132,6 @@ def test_without_the_package_its_name_is_unknown(train_values, tmp_path: Path) -
     train_values["model"]["backbone"] = "tinynet"
     train_yaml = tmp_path / "train.yaml"
     train_yaml.write_text(yaml.safe_dump(train_values))
-    ran = facenet(tmp_path, "train", "--config", train_yaml)
+    ran = run(tmp_path, "facenet", "train", "--config", train_yaml)
     assert ran.returncode == 2
     assert "unknown backbone 'tinynet'" in ran.stderr

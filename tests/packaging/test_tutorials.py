@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from facenet.cli import main
 
+from .installing import pip_install, said
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "tutorials.md"
-PIP_INSTALL = shlex.split("-m pip install --quiet --no-index --no-deps --no-build-isolation")
 
 
 @pytest.fixture(scope="module")
@@ -41,26 +38,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text.replace("from typing import", "from pathlib import Path\nfrom typing import", 1)
     )
     sources = [*out.iterdir(), ROOT / "examples" / "facenet-store-sqlite"]
-    subprocess.run([sys.executable, *PIP_INSTALL, "--target", target, *sources], check=True)
+    pip_install(target, *sources)
     shutil.copytree(out / "facenet-separable-backbone" / "tests", target / "tests")
     return target
 
 
-def ran(site: Path, *arguments: object) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(site)},
-        cwd=site,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_the_backbone_passes_its_suite(site: Path, tmp_path: Path) -> None:
     options = ("-q", "-p", "no:cacheprovider", "--rootdir", site, "--basetemp", tmp_path / "of it")
-    assert " passed" in ran(site, "pytest", *options, site / "tests")
+    assert " passed" in said(site, "pytest", *options, site / "tests")
 
 
 def test_the_doorbell_rings(site: Path, trained: Path, faces: Path, tmp_path: Path) -> None:
@@ -70,13 +55,13 @@ def test_the_doorbell_rings(site: Path, trained: Path, faces: Path, tmp_path: Pa
         f"store: {{plugin: sqlite, path: {tmp_path / 'faces.sqlite'}}}\nquality: off\n"
     )
     photo = next((faces / "id-000").iterdir())
-    ran(site, "facenet", "enrol", "Ann", photo, "--config", config)
+    said(site, "facenet", "enrol", "Ann", photo, "--config", config)
     inbox.mkdir()
     shutil.copy(photo, inbox / "1.jpg")
     (inbox / "2.jpg").write_text("no photo")
-    said = ran(
+    rung = said(
         site, "facenet", "doorbell", "--folder", inbox, "--rings", 2, "--config", config
     ).splitlines()
-    assert said[0] == "Ann"
-    assert "2.jpg: not an image" in said[1]
+    assert rung[0] == "Ann"
+    assert "2.jpg: not an image" in rung[1]
     assert list(inbox.iterdir()) == []
