@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
+from facenet.imaging import decode
 from facenet.imaging.faces import to_faces
 from facenet.plugins import Registry
 from facenet.testing import DetectorSuite
@@ -19,7 +22,6 @@ from facenet.testing.detectors import check_boxes
 from facenet.types import Detector, Face
 
 if TYPE_CHECKING:
-    from conftest import BoxedPhoto
     from numpy.typing import NDArray
 
     from facenet.types import Image
@@ -32,6 +34,29 @@ PASTED_AT = (70, 40)
 def make(plugin: str, **options: object) -> Detector:
     detector: Detector = Registry().load("detector", plugin).make_from(options, device="cpu")
     return detector
+
+
+@dataclass(frozen=True)
+class BoxedPhoto:
+    """A photo and the (N, 4) boxes, x1, y1, x2, y2 in its pixels, that a person drew in it."""
+
+    pixels: Image
+    boxes: NDArray[np.float64]
+
+
+@pytest.fixture(scope="module")
+def boxed_faces(faces_boxes: Path) -> list[BoxedPhoto]:
+    """Photos of groups of people, each with its boxes."""
+    photos = []
+    for photo in ElementTree.parse(faces_boxes / "training.xml").iter("image"):
+        sides = [
+            [float(box.attrib[side]) for side in ("left", "top", "width", "height")]
+            for box in photo.iter("box")
+        ]
+        boxes = np.array(sides)
+        boxes[:, 2:] += boxes[:, :2]
+        photos.append(BoxedPhoto(decode(faces_boxes / photo.attrib["file"]), boxes))
+    return photos
 
 
 @pytest.fixture(scope="module")

@@ -9,17 +9,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from facenet.errors import StoreError
-from facenet.plugins import Registry
 from facenet.testing.galleries import axis
 
-if TYPE_CHECKING:
-    from facenet.stores import Store
+from .postgres import open_store
 
 psutil = pytest.importorskip("psutil", reason="needs facenet-kit[pgvector]")
 
@@ -32,11 +29,6 @@ def open_store():
     plugin = Registry().load("store", "pgvector")
     return plugin.make_from({"data_dir": data_dir, "table": table}, embedding_dim=4, space="s")
 """
-
-
-def open_store(embedding_dim: int = 4, space: str = "s", **options: Any) -> Store:
-    plugin = Registry().load("store", "pgvector")
-    return plugin.make_from(options, embedding_dim=embedding_dim, space=space)
 
 
 def start_child(script: str, data_dir: Path, table: str = "faces") -> subprocess.Popen[str]:

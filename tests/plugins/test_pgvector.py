@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +13,7 @@ from facenet.errors import ConfigError, StoreError
 from facenet.plugins import Registry
 from facenet.testing.galleries import axis, directions, heaviest
 
-if TYPE_CHECKING:
-    from conftest import TcpServer
-
-    from facenet.stores import Store
+from .postgres import TcpServer, open_store
 
 pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
 
@@ -26,11 +21,6 @@ pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
 def plugin_options(context: dict[str, Any] | None = None, **options: Any) -> Any:
     plugin = Registry().load("store", "pgvector")
     return plugin.parse_options(options, context)
-
-
-def open_store(embedding_dim: int = 4, space: str = "s", **options: Any) -> Store:
-    plugin = Registry().load("store", "pgvector")
-    return plugin.make_from(options, embedding_dim=embedding_dim, space=space)
 
 
 # Options
@@ -66,15 +56,6 @@ def test_default_folder_is_beside_the_configuration(tmp_path: Path) -> None:
     assert beside.data_dir == tmp_path / ".facenet" / "postgres"
     assert plugin_options({"config_dir": None}).data_dir == Path(".facenet/postgres")
     assert plugin_options(host="db.example").data_dir is None
-
-
-def test_listing_the_plugins_imports_nothing_heavy() -> None:
-    script = (
-        "import sys, facenet_memory, facenet_pgvector\n"
-        "print([name for name in ('psycopg', 'numpy', 'torch') if name in sys.modules])"
-    )
-    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert output.stdout.strip() == "[]"
 
 
 # A server that was reached, or not

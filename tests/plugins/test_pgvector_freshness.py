@@ -12,21 +12,15 @@ import numpy as np
 import pytest
 
 from facenet.errors import StoreError
-from facenet.plugins import Registry
 from facenet.stores import Addition
 from facenet.testing.galleries import axis, directions, names
 
-if TYPE_CHECKING:
-    from conftest import TcpServer
+from .postgres import TcpServer, open_store
 
+if TYPE_CHECKING:
     from facenet.stores import Store
 
 pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
-
-
-def open_store(**options: Any) -> Store:
-    plugin = Registry().load("store", "pgvector")
-    return plugin.make_from(options, embedding_dim=4, space="s")
 
 
 @pytest.fixture

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from facenet.plugins import Registry
 from facenet.stores import Addition
 from facenet.testing.galleries import unit
 
-if TYPE_CHECKING:
-    from conftest import TcpServer
+from .postgres import TcpServer, open_store
 
+if TYPE_CHECKING:
     from facenet.stores import Match, Store
     from facenet.types import Vector
 
@@ -27,11 +26,6 @@ COUNT, PATIENCE = 400, 60
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facenet_pgvector.server_search.FEW", COUNT // 2)
-
-
-def open_store(embedding_dim: int, **options: Any) -> Store:
-    plugin = Registry().load("store", "pgvector")
-    return plugin.make_from(options, embedding_dim=embedding_dim, space="s")
 
 
 def vectors(dim: int) -> Vector:

@@ -8,18 +8,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from facenet.errors import StoreError
-from facenet.plugins import Registry
 from facenet.testing.galleries import axis, names
 
-if TYPE_CHECKING:
-    from conftest import TcpServer
-
-    from facenet.stores import Store
+from .postgres import TcpServer, open_store
 
 pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
 
@@ -62,17 +57,11 @@ def follow(standby: TcpServer, primary: TcpServer) -> None:
 @pytest.mark.slow
 def test_a_standby_is_searched_and_follows(own_tcp_server: TcpServer, standby: TcpServer) -> None:
     options = own_tcp_server.options()
-
-    def open_store(server: TcpServer) -> Any:
-        given = options | {"port": server.port}
-        return Registry().load("store", "pgvector").make_from(given, embedding_dim=4, space="s")
-
-    with open_store(own_tcp_server) as written:
+    with open_store(**options) as written:
         written.enrol("ann", axis(0))
         written.enrol("bob", axis(1))
         follow(standby, own_tcp_server)
-        read: Store
-        with open_store(standby) as read:
+        with open_store(**options | {"port": standby.port}) as read:
             assert names(read, axis(0)) == ["ann", "bob"]
             written.forget("ann")
             written.enrol("cid", axis(0) + axis(1))

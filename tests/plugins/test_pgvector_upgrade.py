@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 
 from facenet.errors import StoreError
-from facenet.plugins import Registry
 from facenet.testing.galleries import axis, heaviest, held, names, unit
 
-if TYPE_CHECKING:
-    from conftest import TcpServer
-
-    from facenet.stores import Store
+from .postgres import TcpServer, open_store
 
 psycopg = pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
 
@@ -117,11 +113,6 @@ def older(request: pytest.FixtureRequest) -> dict[str, Any]:
 def run(server: TcpServer, statements: str, table: str) -> None:
     with server.connect() as connection:
         connection.execute(statements.format(t=table))
-
-
-def open_store(space: str = "s", **options: Any) -> Store:
-    plugin = Registry().load("store", "pgvector")
-    return plugin.make_from(options, embedding_dim=4, space=space)
 
 
 def schema_version(server: TcpServer, table: str) -> int:

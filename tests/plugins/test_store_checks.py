@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from facenet.plugins import Registry
 from facenet.recognition import Audit, audit
 from facenet.stores import CheckedStore
 from facenet.testing.galleries import axis, directions, everything, heaviest, held, names, unit
 
-if TYPE_CHECKING:
-    from conftest import TcpServer
+from .postgres import TcpServer, open_store
 
+if TYPE_CHECKING:
     from facenet.stores import Store
 
 psycopg = pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
@@ -31,9 +30,7 @@ def options(tcp_server: TcpServer) -> dict[str, Any]:
 
 @pytest.fixture
 def store(options: dict[str, Any]):
-    with (
-        Registry().load("store", "pgvector").make_from(options, embedding_dim=4, space="s") as store
-    ):
+    with open_store(**options) as store:
         store.enrol("ann", directions(3), keys=list("abc"), weights=[1, 0.5, 0.25])
         store.enrol("bob", directions(2, seed=1), keys=list("de"))
         yield store
@@ -255,8 +252,7 @@ def test_a_user_who_may_only_read_can_audit(
             f" TO reader_{table}; REVOKE TEMPORARY ON DATABASE facenet FROM PUBLIC"
         )
     guest = options | {"user": f"reader_{table}", "password": "r"}
-    plugin = Registry().load("store", "pgvector")
-    with plugin.make_from(guest, embedding_dim=4, space="s") as reading:
+    with open_store(**guest) as reading:
         assert audit(reading).samples == 5
     assert "constraints and indexes were not looked at" in caplog.text
     with tcp_server.connect() as connection:

@@ -9,32 +9,24 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from facenet.errors import StoreError
-from facenet.plugins import Registry
 from facenet.testing.galleries import axis, directions
 
+from .postgres import TcpServer, open_store
 from .proxies import Proxy
 
 if TYPE_CHECKING:
-    from conftest import TcpServer
-
     from facenet.stores import Samples, Store
     from facenet.types import Vector
 
 pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
 
 KEYS = list("abc")
-
-
-def open_store(**options: Any) -> Store:
-    plugin = Registry().load("store", "pgvector")
-    store: Store = plugin.make_from(options, embedding_dim=4, space="s")
-    return store
 
 
 @pytest.fixture(autouse=True)

@@ -17,9 +17,9 @@ from facenet.errors import FacenetError, StoreError
 from facenet.plugins import Registry
 from facenet.testing.galleries import axis, directions, everything, held, names
 
-if TYPE_CHECKING:
-    from conftest import TcpServer
+from .postgres import TcpServer, open_store
 
+if TYPE_CHECKING:
     from facenet.stores import Store, StoreManager, StoreStatus
 
 pytest.importorskip("psycopg", reason="needs facenet-kit[pgvector]")
@@ -32,11 +32,6 @@ with Registry().load("store", "pgvector").make_from(options, embedding_dim=4, sp
     print("open", flush=True)
     sys.stdin.read()
 """
-
-
-def open_store(space: str = "s", dim: int = 4, **options: Any) -> Store:
-    plugin = Registry().load("store", "pgvector")
-    return plugin.make_from(options, embedding_dim=dim, space=space)
 
 
 def manager(**options: Any) -> StoreManager:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,8 +10,7 @@ from facenet.plugins import Registry
 from facenet.testing import OpenStore, StoreSuite
 from facenet.testing.galleries import DIM, SPACE
 
-if TYPE_CHECKING:
-    from conftest import TcpServer
+from .postgres import TcpServer
 
 
 def opener(plugin: str, **options: object) -> OpenStore:
