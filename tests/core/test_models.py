@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +19,7 @@ from facenet.models import (
     save_bundle,
 )
 
-
-@pytest.fixture
-def bundle(trained: Path, tmp_path: Path) -> Path:
-    """A copy that a test may damage."""
-    return Path(shutil.copytree(trained / "bundle", tmp_path / "bundle"))
-
-
-@pytest.fixture
-def checkpoint(trained: Path) -> Path:
-    return next((trained / "checkpoints").glob("epoch*.ckpt"))
+from .cards import change_card
 
 
 @pytest.fixture
@@ -113,32 +103,11 @@ def test_saving_leaves_alone_what_is_not_ours(bundle: Path, tmp_path: Path, fore
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
 
 
-def test_changed_weights_are_noticed(bundle: Path) -> None:
-    weights = bundle / "model.safetensors"
-    content = bytearray(weights.read_bytes())
-    content[-1] ^= 1
-    weights.write_bytes(content)
-    with pytest.raises(ModelError, match=r"model\.safetensors: SHA-256 differs"):
-        load_model(bundle)
-
-
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_a_missing_file_is_named(bundle: Path, name: str) -> None:
     (bundle / name).unlink()
     with pytest.raises(ModelError, match=f"not a model bundle, {name} is missing"):
         load_model(bundle)
-
-
-def change_card(bundle: Path, **changes: object) -> None:
-    """`change_card(bundle, preprocessing__color="bgr")` changes one key of `config.json`."""
-    card = json.loads((bundle / "config.json").read_text())
-    for path, value in changes.items():
-        *sections, key = path.split("__")
-        owner = card
-        for section in sections:
-            owner = owner[section]
-        owner[key] = value
-    (bundle / "config.json").write_text(json.dumps(card))
 
 
 def test_a_wrong_card_is_named_by_key(bundle: Path) -> None:
