@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from facenet.errors import FacenetError
@@ -49,12 +48,7 @@ class Journal:
             except OSError as error:
                 raise FacenetError(f"{self._path}: cannot be written: {error.strerror}") from error
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
 
