@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facenet.errors import RequestError
+from facenet.recognition.bulk import batches_of
 from facenet.records import Record
 from facenet.stores import IdentityRecord, IndexedStore, Match, Store
 
@@ -132,7 +133,7 @@ def _truth(
     similar: list[dict[int, float]] = [{} for _ in answers]
     best = np.empty((len(unit), 0))
     identities = 0
-    for block in _blocks(records):
+    for block in batches_of(records, _ROWS):
         found = unit @ np.array([record.centroid for record in block], np.float64).T
         identities += len(block)
         best = -np.sort(-np.concatenate([best, found], axis=1), axis=1)[:, :top_k]
@@ -140,14 +141,3 @@ def _truth(
             for probe, place in asked.get(record.identity, ()):
                 similar[probe][place] = float(found[probe, column])
     return identities, best, [[own[place] for place in sorted(own)] for own in similar]
-
-
-def _blocks(records: Iterable[IdentityRecord]) -> Iterator[list[IdentityRecord]]:
-    block: list[IdentityRecord] = []
-    for record in records:
-        block.append(record)
-        if len(block) == _ROWS:
-            yield block
-            block = []
-    if block:
-        yield block
