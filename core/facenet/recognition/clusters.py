@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from facenet.types import Face
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from facenet.recognition.pipeline import Pipeline
     from facenet.recognition.recognizer import Recognizer
     from facenet.types import Vector
 
@@ -71,7 +73,7 @@ def cluster(
     rows: list[Vector] = []
     failures: list[str] = []
     answers = map_ahead(
-        _faces_of(recognizer),
+        partial(_faces_of, recognizer.pipeline),
         paths,
         recognizer.config.num_workers,
         recognizer.config.batch_size,
@@ -112,16 +114,11 @@ def group(embeddings: Vector, threshold: float) -> NDArray[np.int64]:
     return np.asarray(numbers[labels], np.int64)
 
 
-def _faces_of(
-    recognizer: Recognizer,
-) -> Callable[[Path], tuple[Sequence[Face], Vector] | ImageError]:
-    def find(path: Path) -> tuple[Sequence[Face], Vector] | ImageError:
-        try:
-            crops = recognizer.pipeline.crops(path)
-        except ImageError as error:
-            return error
-        if not crops:
-            return NoFaceError(f"{path}: no face found")
-        return [crop.face for crop in crops], recognizer.pipeline.embed(crops, normalize=True)
-
-    return find
+def _faces_of(pipeline: Pipeline, path: Path) -> tuple[Sequence[Face], Vector] | ImageError:
+    try:
+        crops = pipeline.crops(path)
+    except ImageError as error:
+        return error
+    if not crops:
+        return NoFaceError(f"{path}: no face found")
+    return [crop.face for crop in crops], pipeline.embed(crops, normalize=True)
