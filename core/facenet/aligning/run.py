@@ -16,11 +16,12 @@ from facenet.config import InferenceConfig
 from facenet.errors import DataError, ImageError
 from facenet.imaging import ALIGNMENT_FILE, CONTACT_SHEET, files_of_identities
 from facenet.imaging.png import png
-from facenet.licensing import check_licences, detector_chains, extension_chains, plugin_chains
+from facenet.licensing import check_licences, extension_chains, plugin_chains
 from facenet.models import AlignedFolder, read_aligned, resolve_device
 from facenet.paths import checked_output_folder, write_whole
 from facenet.plugins import Plugin, Registry
 from facenet.recognition.ahead import map_ahead
+from facenet.recognition.assembly import made_detector
 from facenet.recognition.bulk import Progress
 from facenet.recognition.cropping import Cropper
 from facenet.types import Alignment, Detector
@@ -88,16 +89,9 @@ def _check_place(root: Path, output: Path) -> None:
 
 
 def _make_detector(config: InferenceConfig) -> tuple[Plugin, Detector]:
-    allow = config.licences.allow
     plugin = Registry().load("detector", config.detector.plugin)
-    check_licences(allow, chain(plugin_chains(plugin), extension_chains()))
-    detector = plugin.make_from(
-        config.detector.options,
-        config_dir=config.config_dir,
-        device=resolve_device(config.device).type,
-    )
-    check_licences(allow, detector_chains(plugin, detector))
-    return plugin, detector
+    check_licences(config.licences.allow, chain(plugin_chains(plugin), extension_chains()))
+    return plugin, made_detector(plugin, config, resolve_device(config.device).type)
 
 
 def _settings(

@@ -33,10 +33,7 @@ def assemble(
     finder = registry.load("detector", config.detector.plugin)
     keeper = registry.load("store", config.store.plugin)
     _check_licences(config, registry, model, finder, keeper)
-    detector: Detector = finder.make_from(
-        config.detector.options, config_dir=config.config_dir, device=device.type
-    )
-    check_licences(config.licences.allow, detector_chains(finder, detector))
+    detector = made_detector(finder, config, device.type)
 
     def open_store() -> Store:
         store: Store = keeper.make_from(
@@ -48,6 +45,15 @@ def assemble(
         return store
 
     return model, detector, open_store
+
+
+def made_detector(plugin: Plugin, config: InferenceConfig, device: str) -> Detector:
+    """A configuration's detector; raises as `assemble`, also for the licence of its weights."""
+    detector: Detector = plugin.make_from(
+        config.detector.options, config_dir=config.config_dir, device=device
+    )
+    check_licences(config.licences.allow, detector_chains(plugin, detector))
+    return detector
 
 
 def _check_licences(
