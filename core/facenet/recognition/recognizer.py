@@ -25,7 +25,7 @@ from facenet.recognition.enrolment import Candidates, add, assess, checked_store
 from facenet.recognition.filtering import filter_of
 from facenet.recognition.pipeline import Pipeline
 from facenet.recognition.results import Decision, Enrolment, FaceMatches
-from facenet.recognition.thresholds import NO_THRESHOLD, known_threshold, needed_threshold
+from facenet.recognition.thresholds import NO_THRESHOLD, known_threshold
 from facenet.stores import Receipt, Store
 from facenet.types import Detector, Face
 
@@ -323,7 +323,14 @@ class Recognizer:
         self, given: float | None = None, *, gallery: Callable[[], int] = lambda: 1
     ) -> tuple[float, str]:
         """As `known_threshold`; raises `RequestError` when there is none."""
-        return needed_threshold(self.model.card, self.config, given, gallery)
+        known = self.known_threshold(given, gallery=gallery)
+        if known is None:
+            raise RequestError(
+                f"{self.config.checkpoint_path} has no calibrated threshold: give one "
+                "(--threshold), set threshold in the configuration, or find one with `facenet "
+                "calibrate`"
+            )
+        return known
 
     def known_threshold(
         self, given: float | None = None, *, gallery: Callable[[], int] = lambda: 1

@@ -27,16 +27,3 @@ def known_threshold(
     if config.threshold is not None:
         return config.threshold, "configured"
     return card.calibration.for_gallery(gallery()) if card.calibration else None
-
-
-def needed_threshold(
-    card: ModelCard, config: InferenceConfig, given: float | None, gallery: Callable[[], int]
-) -> tuple[float, str]:
-    """As `known_threshold`; raises `RequestError` when there is none."""
-    known = known_threshold(card, config, given, gallery)
-    if known is None:
-        raise RequestError(
-            f"{config.checkpoint_path} has no calibrated threshold: give one (--threshold), set "
-            "threshold in the configuration, or find one with `facenet calibrate`"
-        )
-    return known
