@@ -36,20 +36,29 @@ def care_section(
         with gr.Row():
             person = _text("Person", "Whose name or samples?", "care-person")
             other = _text("Other name", "Who they are, or belong to", "care-other")
-            numbers = _text("Samples", "Numbers; for Move", "care-samples")
+            numbers = _text("Samples", "Numbers; for Move and Erase", "care-samples")
+            entry = _text("Change", "Number; for Undo; empty: the last", "care-entry")
         with gr.Row():
             list_samples = _button("Show samples", "care-list")
             rename = _button("Rename", "care-rename")
             merge = _button("Merge", "care-merge")
             move = _button("Move samples", "care-move")
+            erase = _button("Erase samples", "care-erase")
         with gr.Row():
             find_duplicates = _button("Likely duplicates", "care-duplicates")
             find_mix_ups = _button("Likely mix-ups", "care-mix-ups")
             log = _button("What was done", "care-log")
-            undo = _button("Undo last change", "care-undo")
+            undo = _button("Undo", "care-undo")
         found = gr.HTML(elem_id="care-found")
+        asked = gr.State(("", ()))
+        with gr.Column(visible=False, elem_classes="question", elem_id="care-question") as question:
+            words = gr.HTML()
+            with gr.Row():
+                yes = gr.Button("Erase", variant="stop", elem_id="care-yes")
+                no = gr.Button("Keep", elem_id="care-no")
         with gr.Row():
             export = _button("Export the gallery", "care-export")
+            export_person = _button("Export a person", "care-export-person")
             taken = gr.File(label="Import", file_types=ENDINGS, height=120, elem_id="care-import")
         exported = gr.File(label="Export", visible=False, elem_id="care-exported")
 
@@ -59,16 +68,36 @@ def care_section(
     def change(work: Callable[..., str]) -> Callable[..., Changes]:
         def answer(text: str, page: int, *values: str) -> Changes:
             said = work(recognizer, *(value.strip() for value in values))
-            return {**refresh(text, page), found: "", status: notice("done", said)}
+            changes = {found: "", question: gr.Column(visible=False), status: notice("done", said)}
+            return {**refresh(text, page), **changes}
 
         return answer
 
-    def write() -> Changes:
-        folder = Path(tempfile.mkdtemp(dir=get_upload_folder()))
-        path = folder / "gallery.jsonl"
-        samples = export_gallery(recognizer, path)
-        said = notice("done", f"{path.name} holds {count(samples, 'sample')}: biometric data.")
-        return {exported: gr.File(str(path), visible=True), status: said}
+    def ask(identity: str, numbers: str) -> Changes:
+        identity, chosen = identity.strip(), _sample_numbers(numbers)
+        samples = count(len(chosen), "sample")
+        sentence = f"Erase {samples} of {identity}, for good: {', '.join(map(str, chosen))}?"
+        return {
+            asked: (identity, chosen),
+            words: notice("warning", sentence),
+            question: gr.Column(visible=True),
+            status: "",
+        }
+
+    def erase_asked(text: str, page: int, asked: tuple[str, list[int]]) -> Changes:
+        return change(lambda _: _erase(recognizer, *asked))(text, page)
+
+    def keep() -> Changes:
+        return {question: gr.Column(visible=False)}
+
+    def write(name: str, work: Callable[..., int]) -> Callable[..., Changes]:
+        def answer(*values: str) -> Changes:
+            path = Path(tempfile.mkdtemp(dir=get_upload_folder()), name)
+            samples = work(recognizer, *(value.strip() for value in values), path)
+            said = notice("done", f"{name} holds {count(samples, 'sample')}: biometric data.")
+            return {exported: gr.File(str(path), visible=True), status: said}
+
+        return answer
 
     def read(text: str, page: int, file: dict[str, Any] | None) -> Changes:
         if not file:
@@ -84,15 +113,24 @@ def care_section(
         (log, _log, []),
     ):
         listen(button.click, look(table), inputs, [found], status=status, progress=found)
+    changed = [*shown, found, question]
     for button, work, inputs in (
         (rename, _rename, [person, other]),
         (merge, _merge, [person, other]),
         (move, _move, [person, other, numbers]),
-        (undo, _undo, []),
+        (undo, _undo, [entry]),
     ):
         given = [*place, *inputs]
-        listen(button.click, change(work), given, [*shown, found], status=status, progress=found)
-    listen(export.click, write, [], [exported], status=status, progress=found)
+        listen(button.click, change(work), given, changed, status=status, progress=found)
+    listen(erase.click, ask, [person, numbers], [asked, words, question], status=status)
+    listen(yes.click, erase_asked, [*place, asked], changed, status=status, progress=found)
+    listen(no.click, keep, [], [question], status=status)
+    for button, name, hand_out, inputs in (
+        (export, "gallery.jsonl", export_gallery, []),
+        (export_person, "identity.zip", curation.export_identity, [person]),
+    ):
+        answer = write(name, hand_out)
+        listen(button.click, answer, inputs, [exported], status=status, progress=found)
     listen(taken.upload, read, [*place, taken], shown, status=status, progress=found)
 
 
@@ -139,10 +177,11 @@ def _log(recognizer: Recognizer) -> str:
             entry.identity,
             entry.other,
             entry.samples,
+            "yes" if entry.undoable else None,
         ]
         for entry in curation.history(recognizer, limit=LATEST)
     ]
-    headings = ["number", "when", "what", "who", "to whom", "samples"]
+    headings = ["number", "when", "what", "who", "to whom", "samples", "can be undone"]
     return show("table", headings=headings, rows=rows, nothing="Nothing was done yet.")
 
 
@@ -157,16 +196,27 @@ def _merge(recognizer: Recognizer, identity: str, into: str) -> str:
 
 
 def _move(recognizer: Recognizer, identity: str, to: str, numbers: str) -> str:
-    if not re.fullmatch(r"\d{1,18}([\s,]+\d{1,18})*", numbers):
-        raise RequestError(
-            f"samples {numbers!r}: give their numbers, with commas between; 'Show samples' lists "
-            "them"
-        )
-    chosen = [int(number) for number in re.findall(r"\d+", numbers)]
-    moved = curation.move(recognizer, identity, to, chosen)
+    moved = curation.move(recognizer, identity, to, _sample_numbers(numbers))
     return f"{count(moved, 'sample')} of {identity} moved to {to}."
 
 
-def _undo(recognizer: Recognizer) -> str:
-    entry = curation.undo(recognizer)
+def _erase(recognizer: Recognizer, identity: str, numbers: Sequence[int]) -> str:
+    erased = curation.erase(recognizer, identity, numbers)
+    return f"{count(erased, 'sample')} of {identity} erased."
+
+
+def _sample_numbers(text: str) -> list[int]:
+    if not re.fullmatch(r"\s*\d{1,18}([\s,]+\d{1,18})*\s*", text):
+        raise RequestError(
+            f"samples {text!r}: give their numbers, with commas between; 'Show samples' lists them"
+        )
+    return [int(number) for number in re.findall(r"\d+", text)]
+
+
+def _undo(recognizer: Recognizer, number: str) -> str:
+    if not re.fullmatch(r"\d{0,18}", number):
+        raise RequestError(
+            f"change {number!r}: give its number, or none for the last; 'What was done' lists them"
+        )
+    entry = curation.undo(recognizer, int(number) if number else None)
     return f"Entry {entry.undoes} of the log is undone."

@@ -65,13 +65,15 @@ class Receipt(Record):
 
 @dataclass(frozen=True, slots=True)
 class StoreStats(Record):
-    """A store at a glance; `space` is the embedding-space id that it is bound to."""
+    """A store at a glance; `space` is the embedding-space id that it is bound to, and `persistent`
+    says whether what is enrolled outlives the process."""
 
     backend: str
     identities: int
     samples: int
     embedding_dim: int
     space: str
+    persistent: bool = True
 
 
 @runtime_checkable
@@ -139,7 +141,7 @@ class Store(Protocol):
         """How many identities are enrolled."""
 
     def stats(self) -> StoreStats:
-        """Counts and binding."""
+        """Counts, binding, and whether it persists."""
 
     def close(self) -> None:
         """Release connections and processes; a second call does nothing."""

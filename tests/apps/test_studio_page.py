@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -206,6 +208,58 @@ def test_mistakes_are_found_and_put_right(page: Page, recognizer: Recognizer, fa
     wait_for(page, "gallery-people", "Robert")
     press(page, "care-mix-ups")
     wait_for(page, "care-found", "the others")
+
+
+def test_what_is_enrolled_is_taken_back_by_number(
+    page: Page, recognizer: Recognizer, faces: Path
+) -> None:
+    recognizer.enrol("Ann", [drawn(faces, 0, picture) for picture in range(3)])
+    recognizer.enrol("Bob", [drawn(faces, 1, 0)])
+    store: Any = recognizer.store
+    first, second, third = (one.number for one in store.holdings("Ann"))
+    go_to(page, "Gallery")
+    page.get_by_text("Put it right").click()
+    field(page, "care-person").fill("Ann")
+    field(page, "care-samples").fill(f"{first}, {third}")
+    for answer in ("care-no", "care-yes"):
+        press(page, "care-erase")
+        wait_for(page, "care-question", f"Erase 2 samples of Ann, for good: {first}, {third}?")
+        assert store.get("Ann").samples == 3
+        press(page, answer)
+        page.locator("#care-question").wait_for(state="hidden")
+    wait_for(page, "gallery-status", "2 samples of Ann erased.")
+    assert [one.number for one in store.holdings("Ann")] == [second]
+    [_, enrolled, *_] = store.history()
+    assert (enrolled.action, enrolled.identity) == ("enrol", "Bob")
+    press(page, "care-undo")
+    wait_for(page, "gallery-status", f"the last change, entry {enrolled.number}, has enrolled")
+    press(page, "care-log")
+    wait_for(page, "care-found", "can be undone")
+    for number, said in {"last": "give its number", enrolled.number: "is undone."}.items():
+        field(page, "care-entry").fill(f"{number}")
+        press(page, "care-undo")
+        wait_for(page, "gallery-status", said)
+    assert store.get("Bob") is None
+
+
+def test_a_person_gets_what_is_held_on_them(
+    page: Page, recognizer: Recognizer, faces: Path, tmp_path: Path
+) -> None:
+    recognizer.enrol("Ann / Lee", [drawn(faces, 0, 0)])
+    go_to(page, "Gallery")
+    page.get_by_text("Put it right").click()
+    field(page, "care-person").fill("Ann")
+    press(page, "care-export-person")
+    wait_for(page, "gallery-status", "'Ann' is not in the gallery")
+    field(page, "care-person").fill("Ann / Lee")
+    press(page, "care-export-person")
+    wait_for(page, "gallery-status", "identity.zip holds 1 sample: biometric data.")
+    with page.expect_download() as download:
+        page.locator("#care-exported a[download]").first.click()
+    download.value.save_as(tmp_path / "identity.zip")
+    with zipfile.ZipFile(tmp_path / "identity.zip") as archive:
+        held = json.loads(archive.read("identity.json"))
+    assert (held["identity"], len(held["samples"])) == ("Ann / Lee", 1)
 
 
 def test_the_gallery_goes_through_a_file(

@@ -36,12 +36,15 @@ def test_decisions_that_change_are_named() -> None:
     assert (change.after.right, change.after.wrong, change.after.nobody) == (2, 0, 2)
     looser = compare_decisions(before, after, 0.95, 0.8)
     assert [flip.after for flip in looser.flips] == [None, "bob"]
+    assert change.worse == ("rank_1", "right")
+    assert looser.worse == ("rank_1", "right", "wrong")
+    assert compare_decisions(after, before, 0.95, 0.95).worse == ()
 
 
 def test_without_a_threshold_there_are_no_decisions() -> None:
     gallery = {"ann": samples(0, 10), "bob": samples(90, 100)}
     change = compare_decisions(gallery, gallery, None, 0.5)
     assert change.before.right is None
-    assert (change.after.right, change.flips) == (4, ())
+    assert (change.after.right, change.flips, change.worse) == (4, (), ())
     nobody = compare_decisions({}, {}, 0.5, 0.5)
     assert (nobody.probes, nobody.before.rank_1) == (0, 0.0)

@@ -85,6 +85,9 @@ def test_likely_duplicates_and_mix_ups_are_found(facenet, gallery, faces: Path) 
         similarity = float(strange.embedding @ rest / np.linalg.norm(rest))
     found = facenet("store", "duplicates", "--threshold", twins - 0.01, *gallery, "--json").json()
     assert {"identity": "id-000", "other": "twin", "similarity": pytest.approx(twins)} in found
+    said = facenet("store", "duplicates", "--threshold", twins - 0.01, *gallery).out
+    assert f"{len(found)} pair" in said
+    assert "`facenet store merge IDENTITY OTHER` makes two one" in said
     none = facenet("store", "duplicates", "--threshold", 1, *gallery)
     assert none.out == "no two identities are so similar\n"
     limit = ("--threshold", min(similarity + 0.01, 1), *gallery)
@@ -92,7 +95,10 @@ def test_likely_duplicates_and_mix_ups_are_found(facenet, gallery, faces: Path) 
     [seen] = [each for each in mixed if each["sample"] == strange.number]
     assert (seen["identity"], seen["similarity"]) == ("id-000", pytest.approx(similarity, abs=1e-5))
     assert mixed == sorted(mixed, key=lambda each: each["similarity"])
-    assert str(strange.number) in facenet("store", "mix-ups", *limit).out
+    said = facenet("store", "mix-ups", *limit).out
+    assert str(strange.number) in said
+    assert f"{len(mixed)} sample" in said
+    assert "`facenet store move IDENTITY OTHER --sample NUMBER`" in said
     assert facenet("store", "mix-ups", "--threshold", -1, *gallery).out.startswith("every sample")
 
 

@@ -50,11 +50,17 @@ def migrate(facenet: Facenet, gallery: Gallery, to: Path, *options: object) -> A
     return facenet("store", "migrate", "--to", to, *gallery, *options)
 
 
-def test_there_and_back_again(facenet, gallery, trained: Path, other: Path, faces: Path) -> None:
+def test_there_and_back_again(
+    facenet, gallery, trained: Path, other: Path, faces: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with opened(gallery) as recognizer:
         before, record = contents(recognizer), recognizer.store.get("id-000")
-    ran = migrate(facenet, gallery, other, "--crops", "--json")
+    auto = ("--set", "device=auto", "--set", "threshold=0.9")
+    ran = migrate(facenet, gallery, other, "--crops", "--json", *auto)
     assert ran.code == 0, ran.err
+    assert [each.message[:7] for each in caplog.records].count("device:") == 1
+    assert "threshold 0.9 of the configuration is the former model's" in ran.err
+    assert f"{other} is not calibrated, so that searches name nobody" in ran.err
     report = ran.json()
     assert (report["samples"], report["done"], report["switched"]) == (6, 6, True)
     assert report["change"]["probes"] == 6
@@ -175,7 +181,8 @@ def test_samples_without_a_picture_are_not_left_behind_unasked(
     assert ran.code == 1
     assert "3 of 6 samples are in the new space" in ran.out
     assert "the gallery is in its former space still" in ran.out
-    assert "id-001: sample" in ran.err
+    assert "1 identity of whom samples are without a picture" in ran.err
+    assert "\n  id-001: all of 3 samples\n" in ran.err
     assert facenet("store", "audit", *gallery).code == 0
     third = facenet("store", "migrate", "--abandon", *gallery)
     assert (third.code, third.out) == (0, "the unfinished migration is given up\n")
@@ -183,6 +190,8 @@ def test_samples_without_a_picture_are_not_left_behind_unasked(
     ran = migrate(facenet, gallery, other, "--images", tmp_path / "photos", "--without-missing")
     assert ran.code == 0, ran.err
     assert "3 samples stayed behind" in ran.out
+    assert f"the gallery is in the space of {other} now" in ran.out
+    assert "1 identity of whom samples are left behind" in ran.err
     moved = (*gallery, "--set", f"checkpoint_path={other}")
     assert "no way back" in facenet("store", "migrate", "--abandon", *moved).out
     with opened(gallery, other) as recognizer:
@@ -201,6 +210,7 @@ def test_a_mistake_is_said_and_changes_nothing(
         ran = migrate(facenet, gallery, *options)
         assert ran.code != 0
         assert reason in ran.err
+        assert "embedding" not in ran.err.replace(reason, "")
     memory = ("--config", inference_yaml, "--set", "store=memory")
     assert "cannot bring its gallery" in migrate(facenet, memory, other, "--crops").err
     assert migrate(facenet, gallery, other, "--crops", "--no-switch").code == 0

@@ -201,6 +201,14 @@ def test_a_wrong_place_for_failures_is_refused_before_the_work(facenet, tmp_path
     assert f"{tmp_path}: is a folder; name a file to write" in ran.err
 
 
+def test_no_progress_is_drawn_of_what_never_began(facenet, inference_yaml, tmp_path) -> None:
+    run = ("populate", "--config", inference_yaml, "--set", "store=memory", "--data")
+    ran = facenet(*run, tmp_path / "nowhere")
+    assert ran.code == 2
+    assert ran.err.splitlines()[-1] == f"facenet: {tmp_path / 'nowhere'}: no such folder"
+    assert "enrolling" not in ran.err
+
+
 def test_ctrl_c_ends_after_a_batch_and_the_same_command_goes_on(
     facenet, inference_yaml: Path, people: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,7 +43,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        assert main(["demo", "--identities", "24", "--samples", "4", "--epochs", "1"]) == 0
+        assert main(["demo", "--identities", "24", "--samples", "5", "--epochs", "1"]) == 0
     finally:
         os.chdir(before)
     return folder

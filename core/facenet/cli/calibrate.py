@@ -50,7 +50,8 @@ def command(
     """Find the threshold for a false accept rate, and write it into the model's bundle.
 
     Measured through the whole pipeline on your photos: --data FOLDER of <identity>/<image>, or
-    --pairs with --images. Verification and search then decide with it, and say so.
+    --pairs with --images. Verification and search then decide with it, and say so. Of the folder
+    that the model was trained on, only the people whom it never saw are measured.
     """
     source = PairsSource(data, pairs, images)
     if not source.is_given:
@@ -66,11 +67,13 @@ def command(
             update_card,
         )
 
-        result, failures = source.measure(recognizer, more_fars=calibration_fars(target_far))
+        result, failures, data_name = source.measure(
+            recognizer, more_fars=calibration_fars(target_far)
+        )
         calibration = calibration_of(
             result.summary,
             target_far,
-            data=source.name,
+            data=data_name,
             fingerprint=fingerprint(result.data.images, source.root),
             probability=_probability(result.summary.measured.pairs, probability),
             spread=spread_of(result),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from facenet.cli.galleries import warn_unless_kept
 from facenet.cli.options import PATH, config_options, json_option, open_recognizer
 from facenet.cli.output import print_json, print_table, progress
 from facenet.paths import checked_output_file
@@ -65,6 +66,10 @@ def duplicates(
         print_table(
             ["identity", "other", "similarity"], [list(e.to_dict().values()) for e in found]
         )
+        click.echo(
+            f"{count(len(found), 'pair')} may be one person each: `facenet store merge IDENTITY "
+            "OTHER` makes two one"
+        )
     else:
         click.echo("no two identities are so similar")
 
@@ -90,6 +95,11 @@ def mix_ups(
     elif found:
         headings = ["identity", "sample", "similarity", "more like", "similarity"]
         print_table(headings, [list(each.to_dict().values()) for each in found])
+        click.echo(
+            f"{count(len(found), 'sample')} may be someone else's: look with `facenet store "
+            "samples IDENTITY`, then `facenet store move IDENTITY OTHER --sample NUMBER`, or "
+            "`erase` for good"
+        )
     else:
         click.echo("every sample is like the others of its identity")
 
@@ -161,6 +171,7 @@ def import_file(file: Path, config: Path, overrides: tuple[str, ...]) -> None:
     with open_recognizer(config, overrides) as recognizer:
         from facenet.recognition.exchange import import_gallery
 
+        warn_unless_kept(recognizer)
         with progress("importing") as update:
             read, added = import_gallery(recognizer, file, progress=update)
     click.echo(f"{file}: {added} of {count(read, 'sample')} added")

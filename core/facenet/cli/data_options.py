@@ -12,6 +12,7 @@ import click
 
 from facenet.cli.options import PATH, open_recognizer
 from facenet.cli.output import progress, report_skipped
+from facenet.text import count, listed
 
 if TYPE_CHECKING:
     from facenet.evaluation import VerificationResult
@@ -57,30 +58,56 @@ class PairsSource:
         assert root is not None, "ask is_given first"
         return root
 
-    @property
-    def name(self) -> str:
-        """What to call it."""
-        return (self.pairs or self.root).name
-
     def measure(
         self, recognizer: Recognizer, *, more_fars: Iterable[float] = ()
-    ) -> tuple[VerificationResult, list[str]]:
-        """Run the whole pipeline over it, with a progress bar; what was measured, and one line for
-        each image without a usable face."""
+    ) -> tuple[VerificationResult, list[str], str]:
+        """Run the whole pipeline over it, with a progress bar; what was measured, one line for each
+        image without a usable face, and what to call the data.
+
+        Of the folder that the model was trained on, only people whom it never saw are measured.
+        """
         from facenet.evaluation import all_pairs_result, pairs_result, read_pairs_file
         from facenet.recognition import embed_identities, embed_pairs
 
         if self.pairs is None:
+            seen = left_out(recognizer, self.root)
+            name = f"people held out from {self.root.name}" if seen else self.root.name
             with progress("embedding") as update:
-                embedded, failures = embed_identities(recognizer, self.root, update)
+                embedded, failures = embed_identities(recognizer, self.root, update, without=seen)
             result = all_pairs_result(embedded, more_fars=more_fars)
         else:
-            listed = read_pairs_file(self.pairs)
+            name, pairs = self.pairs.name, read_pairs_file(self.pairs)
+            seen = _seen(recognizer, self.root).intersection(person for person, _ in pairs.images)
+            _say_seen(self.pairs, seen, "whom it tells apart better than others")
             with progress("embedding") as update:
-                embedded, failures = embed_pairs(recognizer, listed, self.root, update)
-            result = pairs_result(embedded, listed, more_fars=more_fars)
+                embedded, failures = embed_pairs(recognizer, pairs, self.root, update)
+            result = pairs_result(embedded, pairs, more_fars=more_fars)
         report_skipped("image", failures, became="counted as not recognised")
-        return result, failures
+        return result, failures, name
+
+
+def left_out(recognizer: Recognizer, root: Path) -> set[str]:
+    """The identities of a folder that are not measured, since the model was trained on them; said
+    on standard error."""
+    seen = _seen(recognizer, root)
+    _say_seen(root, seen, "who are left out")
+    return seen
+
+
+def _seen(recognizer: Recognizer, root: Path) -> set[str]:
+    split = recognizer.model.card.split
+    if split is None or not split.is_of(root):
+        return set()
+    from facenet.data import trained_identities
+
+    return trained_identities(split, root)
+
+
+def _say_seen(source: Path, seen: set[str], what: str) -> None:
+    if seen:
+        people, names = count(len(seen), "person", "people"), listed(sorted(seen))
+        said = f"the model was trained on {people}, {what}: {names}"
+        click.echo(f"facenet: {source}: {said}", err=True)
 
 
 @contextmanager

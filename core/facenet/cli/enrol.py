@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from facenet.cli.galleries import warn_unless_kept
 from facenet.cli.options import PATH, config_options, json_option, metadata_of, open_recognizer
 from facenet.cli.output import print_json
 from facenet.text import count
@@ -35,6 +36,7 @@ def command(
     kept = metadata_of("--metadata", metadata)
     with open_recognizer(config, overrides) as recognizer:
         enrolment = recognizer.enrol(identity, images, metadata=kept)
+        warn_unless_kept(recognizer)
     if as_json:
         print_json(enrolment)
         return

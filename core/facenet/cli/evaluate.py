@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facenet.cli.data_options import PairsSource, data_options, recognizer_of
+from facenet.cli.data_options import PairsSource, data_options, left_out, recognizer_of
 from facenet.cli.measurement import (
     Measurement,
     print_measurement,
@@ -103,10 +103,10 @@ def _held_out(config: Path, overrides: tuple[str, ...], checkpoint: Path) -> Mea
 
 
 def _verify(recognizer: Recognizer, source: PairsSource) -> Measurement:
-    result, failures = source.measure(recognizer)
+    result, failures, name = source.measure(recognizer)
     return Measurement(
         model=recognizer.model.card,
-        data=source.name,
+        data=name,
         root=source.root,
         pipeline=_pipeline(recognizer),
         results=[result],
@@ -119,11 +119,12 @@ def _search(recognizer: Recognizer, gallery: Path, probe: Path) -> Measurement:
     from facenet.evaluation import identification_result
     from facenet.recognition import embed_identities
 
+    seen = {root: left_out(recognizer, root) for root in {gallery, probe}}
     with progress("embedding the gallery") as update:
-        enrolled, failures = embed_identities(recognizer, gallery, update)
+        enrolled, failures = embed_identities(recognizer, gallery, update, without=seen[gallery])
     report_skipped("image of the gallery", failures)
     with progress("embedding the probes") as update:
-        probes, lost = embed_identities(recognizer, probe, update)
+        probes, lost = embed_identities(recognizer, probe, update, without=seen[probe])
     report_skipped("probe", lost, became="counted as not recognised")
     return Measurement(
         model=recognizer.model.card,

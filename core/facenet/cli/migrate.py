@@ -14,10 +14,18 @@ from facenet.errors import RequestError
 from facenet.text import count
 
 if TYPE_CHECKING:
+    from facenet.config import InferenceConfig
     from facenet.recognition.decisions import DecisionChange
     from facenet.recognition.migration import Migration
 
 SHOWN = 10
+FIGURES = {
+    "rank_1": "rank-1",
+    "threshold": "threshold",
+    "right": "named rightly",
+    "wrong": "named wrongly",
+    "nobody": "named nobody",
+}
 
 
 @click.command()
@@ -70,11 +78,12 @@ def migrate(
                 progress=update,
                 stop=asked.is_set,
             )
-        former = recognizer.config.checkpoint_path
+        former = recognizer.config
     if as_json:
         print_json(report)
     else:
-        _print(report, former, bundle)
+        _print(report, former.checkpoint_path, bundle)
+    _warn(report, former, bundle)
     if report.interrupted:
         click.echo(
             f"facenet: interrupted: {report.done:,} of {report.samples:,} samples are embedded; "
@@ -115,23 +124,20 @@ def _print(report: Migration, former: Path, bundle: Path) -> None:
         )
     elif report.change is not None:
         click.echo("the gallery is in its former space still")
-    if not report.interrupted and not report.switched:
-        report_skipped("sample", report.missing, SHOWN, became="without a picture that can be used")
-        if report.missing:
-            click.echo("--without-missing switches, and leaves these behind", err=True)
+    which = "left behind" if report.switched else "without a picture that can be used"
+    names = [str(each) for each in report.incomplete]
+    became = f"of whom samples are {which}, and who are not compared"
+    report_skipped("identity", names, SHOWN, became=became, plural="identities")
+    if report.incomplete and not report.switched:
+        click.echo(
+            "--without-missing switches, and leaves these samples behind, for good: the way back "
+            "does not bring them",
+            err=True,
+        )
 
 
 def _print_change(change: DecisionChange) -> None:
-    rows = [
-        [what, getattr(change.before, name), getattr(change.after, name)]
-        for what, name in (
-            ("rank-1", "rank_1"),
-            ("threshold", "threshold"),
-            ("named rightly", "right"),
-            ("named wrongly", "wrong"),
-            ("named nobody", "nobody"),
-        )
-    ]
+    rows = [[what, *change.values_of(name)] for name, what in FIGURES.items()]
     title = f"{count(change.probes, 'sample')} of {change.identities} identities, each left out"
     print_table(["", "before", "after"], rows, title)
     if change.before.threshold is None or change.after.threshold is None:
@@ -141,3 +147,32 @@ def _print_change(change: DecisionChange) -> None:
     for flip in change.flips[:SHOWN]:
         was, now = flip.before or "nobody", flip.after or "nobody"
         click.echo(f"  {flip.identity}, sample {flip.place + 1}: {was} -> {now}")
+
+
+def _warn(report: Migration, former: InferenceConfig, bundle: Path) -> None:
+    """What speaks against the new model, on standard error."""
+    change = report.change
+    if change is None:
+        return
+    if change.worse:
+        figures = (
+            f"{FIGURES[name]} {before:.4g} -> {after:.4g}"
+            for name in change.worse
+            for before, after in [change.values_of(name)]
+        )
+        back = f"; the way back is --to {former.checkpoint_path}" if report.switched else ""
+        click.echo(
+            f"facenet: {bundle} is the worse model here: {', '.join(figures)}{back}", err=True
+        )
+    if former.threshold is not None:
+        click.echo(
+            f"facenet: threshold {former.threshold} of the configuration is the former model's: "
+            f"leave it out with {bundle}, or choose another",
+            err=True,
+        )
+    if change.after.threshold is None:
+        click.echo(
+            f"facenet: {bundle} is not calibrated, so that searches name nobody: `facenet "
+            f"calibrate --checkpoint {bundle} --data FOLDER`",
+            err=True,
+        )

@@ -46,12 +46,17 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], title
 
 
 def report_skipped(
-    what: str, reasons: Sequence[str], shown: int = 10, *, became: str = "skipped"
+    what: str,
+    reasons: Sequence[str],
+    shown: int = 10,
+    *,
+    became: str = "skipped",
+    plural: str | None = None,
 ) -> None:
     """Say on standard error what was passed over, one line each; `what` is a noun, singular."""
     if not reasons:
         return
-    click.echo(f"{count(len(reasons), what)} {became}:", err=True)
+    click.echo(f"{count(len(reasons), what, plural)} {became}:", err=True)
     for reason in reasons[:shown]:
         click.echo(f"  {reason}", err=True)
     if len(reasons) > shown:
@@ -60,7 +65,10 @@ def report_skipped(
 
 @contextmanager
 def progress(description: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error; the value is called with (done, total)."""
+    """A progress bar on standard error; the value is called with (done, total).
+
+    Where the work fails before it has begun there is none to see.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -78,7 +86,13 @@ def progress(description: str) -> Iterator[Callable[[int, int], None]]:
         console=Console(stderr=True),
     ) as bar:
         task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        try:
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+        except BaseException:
+            if bar.tasks[task].total is None:
+                bar.live.transient = bar.disable = True
+                bar.live.stop()
+            raise
 
 
 def _cell(value: object) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from facenet.cli.galleries import warn_unless_kept
 from facenet.cli.main import INTERRUPTED
 from facenet.cli.options import (
     PATH,
@@ -55,6 +56,7 @@ def command(
         from facenet.recognition import populate
         from facenet.recognition.stopping import stopped_by_signals
 
+        warn_unless_kept(recognizer)
         with (
             open_engine(engine, address) as embed,
             stopped_by_signals() as asked,
@@ -84,4 +86,5 @@ def _print(report: PopulateReport, stats: StoreStats) -> None:
         f"{report.added:,} of {report.images:,} images added for {report.identities:,} identities"
         + (f", {report.held:,} were held already" if report.held else "")
         + f"; the gallery holds {stats.samples:,} samples of {stats.identities:,} identities"
+        + ("" if stats.persistent else ", until this command ends")
     )

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from facenet.cli.galleries import is_empty
 from facenet.cli.options import PATH, config_options, json_option, metadata_of, open_recognizer
 from facenet.cli.output import print_json, print_table
 from facenet.cli.pictures import check_figure, figure_option, save_figure
 
 if TYPE_CHECKING:
     from facenet.recognition import FaceMatches
+
+NOBODY = "nobody in the gallery is similar enough"
 
 
 @click.command("search")
@@ -68,18 +71,19 @@ def command(
             threshold=threshold,
             where=wanted,
         )
+        empty = not any(result.matches for result in results) and is_empty(recognizer)
     if as_json:
         print_json(results)
     else:
-        _print(results)
+        _print(results, "the gallery is empty" if empty else NOBODY)
     if figure is not None:
         from facenet.recognition.pictures import picture_of_search
 
         save_figure(figure, picture_of_search(photo, results))
 
 
-def _print(results: Sequence[FaceMatches]) -> None:
-    """Each face with those most like it; of several faces, first who is who."""
+def _print(results: Sequence[FaceMatches], nobody: str) -> None:
+    """Each face with those most like it, or `nobody`; of several faces, first who is who."""
     several = len(results) > 1
     if several:
         _print_summary(results)
@@ -90,7 +94,7 @@ def _print(results: Sequence[FaceMatches]) -> None:
             click.echo(face)
             print_table(["identity", "similarity", "samples"], rows)
         else:
-            click.echo(f"{face}: nobody in the gallery is similar enough\n")
+            click.echo(f"{face}: {nobody}\n")
         if not several:
             click.echo(f"{_decision(result)}: {_threshold(result)}")
 

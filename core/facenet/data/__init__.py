@@ -7,7 +7,12 @@ from facenet.data.folder import IdentityFolder, Sample, scan_folder
 from facenet.data.module import FaceDataModule
 from facenet.data.sampler import Batch, PKBatchSampler
 from facenet.data.source import open_folder
-from facenet.data.split import split_identities, training_samples, validation_samples
+from facenet.data.split import (
+    split_identities,
+    trained_identities,
+    training_samples,
+    validation_samples,
+)
 
 __all__ = [
     "Augmentation",
@@ -23,6 +28,7 @@ __all__ = [
     "open_folder",
     "scan_folder",
     "split_identities",
+    "trained_identities",
     "training_samples",
     "validation_samples",
 ]

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from facenet.config import TrainConfig
 from facenet.data.folder import IdentityFolder, Sample
 from facenet.errors import DataError
+from facenet.imaging import files_of_identities
+
+if TYPE_CHECKING:
+    from facenet.models import Split
 
 
 def split_identities(identities: list[str], share: float, seed: int) -> tuple[set[str], set[str]]:
@@ -27,6 +33,18 @@ def training_samples(config: TrainConfig, folder: IdentityFolder) -> list[Sample
     """All images of the identities that `config` trains on."""
     names, _ = split_identities(folder.identities, config.data.val_split, config.seed)
     return folder.of(names)
+
+
+def trained_identities(split: Split, root: Path) -> set[str]:
+    """The identities of the folder that a model of this split was trained on; no image is opened.
+
+    A folder that has changed since, or holds images that could not be read, may be taken to be
+    split a little differently.
+    """
+    images = Counter(path.relative_to(root).parts[0] for path in files_of_identities(root))
+    names = [name for name, number in images.items() if number >= split.min_images_per_class]
+    trained, _ = split_identities(names, split.val_split, split.seed)
+    return trained
 
 
 def validation_samples(config: TrainConfig, folder: IdentityFolder) -> list[Sample]:

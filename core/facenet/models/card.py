@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -64,6 +67,10 @@ class Split(Record):
     val_split: float
     min_images_per_class: int
 
+    def is_of(self, folder: Path) -> bool:
+        """Whether this is the split of the folder at that path."""
+        return self.folder_sha256 == path_sha256(folder)
+
 
 class ModelCard(Record):
     """A model's description; `space` is the id of its embedding space, a hash of weights and
@@ -94,6 +101,11 @@ class ModelCard(Record):
                 f"reference has {len(self.reference)} numbers, an embedding {expected}"
             )
         return self
+
+
+def path_sha256(path: Path) -> str:
+    """The digest of an absolute path."""
+    return hashlib.sha256(os.fsencode(path.resolve())).hexdigest()
 
 
 def parse_card(values: Any, where: str) -> ModelCard:

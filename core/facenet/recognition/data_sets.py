@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +14,21 @@ from facenet.recognition.recognizer import Recognizer
 
 
 def embed_identities(
-    recognizer: Recognizer, root: Path, progress: Progress | None = None
+    recognizer: Recognizer,
+    root: Path,
+    progress: Progress | None = None,
+    *,
+    without: Collection[str] = (),
 ) -> tuple[Embedded, list[str]]:
     """The best face of every image of `root/<identity>/`, and one line for each image in which
     none was found or that cannot be decoded; such images are kept, as not found.
 
-    Raises `DataError` when the folder is missing or holds no images.
+    The identities `without` are left out. Raises `DataError` when the folder is missing or holds
+    no images.
     """
-    paths = files_of_identities(root)
-    people = [path.relative_to(root).parts[0] for path in paths]
+    found = [(path, path.relative_to(root).parts[0]) for path in files_of_identities(root)]
+    chosen = [(path, person) for path, person in found if person not in without]
+    paths, people = [path for path, _ in chosen], [person for _, person in chosen]
     return _embedded(recognizer, paths, people, progress)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MOST_PROBES = 2000
 """So many samples are compared with everybody, drawn at random where there are more."""
 PROBES_AT_ONCE = 256
+WORSE = 0.01
+"""A figure is worse when it is so by more than this share of the probes."""
 _SEED = 0
 
 
@@ -54,6 +56,20 @@ class DecisionChange(Record):
     before: Decided
     after: Decided
     flips: tuple[Flip, ...]
+
+    @property
+    def worse(self) -> tuple[str, ...]:
+        """The figures that are worse `after`: of `rank_1`, `right` and `wrong`."""
+        found = []
+        for name, unit in (("rank_1", self.probes), ("right", 1), ("wrong", -1)):
+            before, after = self.values_of(name)
+            if None not in (before, after) and (before - after) * unit > WORSE * self.probes:
+                found.append(name)
+        return tuple(found)
+
+    def values_of(self, name: str) -> tuple[Any, Any]:
+        """A figure `before` and `after`."""
+        return getattr(self.before, name), getattr(self.after, name)
 
 
 class _Nearest(NamedTuple):

@@ -22,24 +22,36 @@ from facenet.recognition.pipeline import Pipeline
 from facenet.recognition.recognizer import Recognizer
 from facenet.records import Record
 from facenet.stores import Samples
+from facenet.text import count
 
 if TYPE_CHECKING:
     from facenet.types import Image
 
-MOST_NAMED = 1000
-"""Samples that are missing, by name."""
+
+@dataclass(frozen=True, slots=True)
+class Incomplete(Record):
+    """An identity that lacks `missing` of its `samples` in the new space."""
+
+    identity: str
+    samples: int
+    missing: int
+
+    def __str__(self) -> str:
+        how_many = "all" if self.missing == self.samples else self.missing
+        return f"{self.identity}: {how_many} of {count(self.samples, 'sample')}"
 
 
 @dataclass(frozen=True, slots=True)
 class Migration(Record):
-    """How far a migration is: `done` of `samples` are in the new space; of those that are missing
-    there was no usable picture (`missing`: the first). `change` says what it does to decisions,
-    once all were looked at. `switched`: the gallery is in the new space."""
+    """How far a migration is: `done` of `samples` are in the new space. Once all were looked at,
+    `incomplete` names the identities of which no usable picture of some sample was found, and
+    `change` says what becomes of decisions about the others. `switched`: the gallery is in the new
+    space."""
 
     space: str
     samples: int
     done: int
-    missing: tuple[str, ...] = ()
+    incomplete: tuple[Incomplete, ...] = ()
     change: DecisionChange | None = None
     switched: bool = False
     interrupted: bool = False
@@ -72,7 +84,12 @@ def migrate(
             f"the store {recognizer.config.store.plugin!r} cannot bring its gallery to another "
             "model: use one that can, such as pgvector, or enrol everybody anew"
         )
-    own = {"checkpoint_path": bundle, "image_size": None, "threshold": None}
+    own = {
+        "checkpoint_path": bundle,
+        "image_size": None,
+        "threshold": None,
+        "device": recognizer.model.device.type,  # chosen, and said, already
+    }
     new = Recognizer.from_config(recognizer.config.model_copy(update=own))
     space = new.model.card.space
     if space == recognizer.model.card.space:
@@ -86,14 +103,13 @@ def migrate(
         else _from_images(successor, recognizer.pipeline, new.pipeline, images)
     )
     finished = _embed(faces, new, successor, progress, stop)
-    lacking = successor.missing(limit=MOST_NAMED)
-    missing = [f"{each.identity}: sample {each.number}" for each in lacking]
     done, samples = successor.counts()
-    report = Migration(space, samples, done, tuple(missing), interrupted=not finished)
+    report = Migration(space, samples, done, interrupted=not finished)
     if not finished:
         return report
     ready = switch and (done == samples or without_missing)
-    report = replace(report, change=_change(recognizer, new, successor), switched=ready)
+    change, incomplete = _change(recognizer, new, successor)
+    report = replace(report, incomplete=incomplete, change=change, switched=ready)
     if ready:
         template = template_of(recognizer.config)
         successor.switch(template=template, without_missing=without_missing)
@@ -172,16 +188,23 @@ def _by_key(samples: Sequence[PendingSample]) -> dict[str, list[int]]:
     return numbers
 
 
-def _change(recognizer: Recognizer, new: Recognizer, successor: Successor) -> DecisionChange:
-    """What the migration does to decisions about the samples of all identities that are whole."""
+def _change(
+    recognizer: Recognizer, new: Recognizer, successor: Successor
+) -> tuple[DecisionChange, tuple[Incomplete, ...]]:
+    """What the migration does to decisions about the samples of all identities that are whole, and
+    which are not."""
     before: dict[str, Samples] = {}
     after: dict[str, Samples] = {}
+    incomplete: list[Incomplete] = []
     for record in recognizer.store.identities():
         now, then = recognizer.store.samples(record.identity), successor.samples(record.identity)
-        if len(now.weights) == len(then.weights):
+        samples = len(now.weights)
+        if missing := samples - len(then.weights):
+            incomplete.append(Incomplete(record.identity, samples, missing))
+        else:
             before[record.identity], after[record.identity] = now, then
     known = [
         each.known_threshold(gallery=lambda: max(len(before), 1)) for each in (recognizer, new)
     ]
     thresholds = tuple(value[0] if value else None for value in known)
-    return compare_decisions(before, after, *thresholds)
+    return compare_decisions(before, after, *thresholds), tuple(incomplete)

@@ -83,6 +83,10 @@ class StoreSuite(
         assert (stats.embedding_dim, stats.space) == (DIM, SPACE)
         assert stats.backend
 
+    def test_says_whether_it_persists(self, store: Store) -> None:
+        """If this fails: `StoreStats.persistent` is wrong, by which facenet warns who enrols."""
+        assert store.stats().persistent == self.persistent
+
     def test_top_k_is_exact(self, store: Store) -> None:
         """If this fails: the search is approximate, or does not compare by cosine similarity."""
         gallery, probes = directions(60), directions(7, seed=1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +34,7 @@ from facenet.models import (
     load_model,
     resolve_device,
 )
+from facenet.models.card import path_sha256
 
 _DEVICES = {"gpu": "cuda"}
 """Lightning's names of accelerators that are not torch's."""
@@ -139,7 +138,7 @@ def split_of(config: TrainConfig) -> Split:
     """The record of a configuration's split, kept in the card of what it trains."""
     data = config.data
     return Split(
-        folder_sha256=hashlib.sha256(os.fsencode(data.root.resolve())).hexdigest(),
+        folder_sha256=path_sha256(data.root),
         seed=config.seed,
         val_split=data.val_split,
         min_images_per_class=data.min_images_per_class,

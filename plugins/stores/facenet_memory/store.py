@@ -311,7 +311,8 @@ class MemoryStore:
         with self._lock:
             gallery = self._open_gallery()
             samples = sum(len(entry.samples.weights) for entry in gallery.values())
-            return StoreStats("memory", len(gallery), samples, self._dim, self._space)
+            held = len(gallery), samples
+            return StoreStats("memory", *held, self._dim, self._space, persistent=False)
 
     def close(self) -> None:
         with self._lock:

@@ -150,7 +150,8 @@ def _is_bound(place: Place, gallery: Gallery) -> bool:
             raise StoreError(
                 f"gallery {gallery.collection!r} is bound to embedding space {bound['space']!r} of "
                 f"dimension {bound['dim']}; the model gives {gallery.space!r} of dimension "
-                f"{gallery.dim}: use the former model, or another collection for this one"
+                f"{gallery.dim}: use the former model, or another collection for this one; a "
+                "bundle's config.json says its space"
             )
     return bool(found)
 

@@ -290,7 +290,7 @@ def _check_binding(connection: Connection[Any], tables: Tables, dim: int, space:
         raise StoreError(
             f"{gallery} is bound to embedding space {its_space!r} of dimension {its_dim}; "
             f"the model gives {space!r} of dimension {dim}: use that model, or another table, or "
-            "'facenet store migrate'"
+            "'facenet store migrate'; a bundle's config.json says its space"
         )
     return int(version)
 
