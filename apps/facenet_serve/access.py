@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
 import limits
@@ -18,11 +17,13 @@ from facenet_serve import Options
 from facenet_serve.keys import Key, KeyFile, Role
 from facenet_serve.problems import Problem
 
-BEARER = HTTPBearer(auto_error=False, description="An API key, of 'facenet serve keys add'.")
+BEARER = HTTPBearer(
+    auto_error=False,
+    description="An API key, of 'facenet serve keys add', with the role that an operation names, "
+    "or as `admin`.",
+)
 HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same, as a header.")
 HERE = frozenset({"localhost", "127.0.0.1", "::1"})
-
-Check = Callable[..., Awaitable[None]]
 
 
 class Access:
@@ -47,8 +48,8 @@ class Access:
         self._needs_key = self._needs_key or len(self._keys) > 0
         return self._needs_key
 
-    def needs(self, role: Role) -> Check:
-        """A dependency that lets pass who may act in this role."""
+    def needs(self, role: Role) -> Any:
+        """A dependency that lets pass who may act in this role, and tells OpenAPI of it."""
 
         async def check(
             request: Request,
@@ -69,7 +70,7 @@ class Access:
                 )
             self._count(key)
 
-        return check
+        return Security(check, scopes=[role])
 
     def _valid(self, shown: str | None) -> Key:
         ask = {"WWW-Authenticate": "Bearer"}

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from fastapi import Depends, FastAPI, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
@@ -83,7 +83,18 @@ def make_app(recognizer: Recognizer, options: Options) -> FastAPI:
             expose_headers=[REQUEST_ID, "ETag", "Retry-After"],
         )
     app.add_middleware(Watch, metrics=metrics)
+    _tell_roles(app)
     return app
+
+
+def _tell_roles(app: FastAPI) -> None:
+    """Let OpenAPI name the role that a key needs in each operation's text too: pages that show it
+    leave out what `security` says."""
+    for path in app.openapi()["paths"].values():
+        for operation in path.values():
+            roles = {role for each in operation.get("security", ()) for [role] in each.values()}
+            needed = f"a key of the role `{roles.pop()}`" if roles else "no key"
+            operation["description"] += f"\n\nNeeds {needed}."
 
 
 def _drift(recognizer: Recognizer, operation: Operation, counts: Counts) -> Drift | None:
@@ -114,7 +125,7 @@ def _add_operation(app: FastAPI, service: Service) -> None:
         operation_id="metrics",
         tags=["operation"],
         response_class=Response,
-        dependencies=[Depends(service.access.needs("verify"))],
+        dependencies=[service.access.needs("verify")],
         **endpoint(),
     )
     def metrics() -> Response:

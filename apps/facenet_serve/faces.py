@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 
 from facenet.imaging import Photo
 from facenet.recognition import Decision
@@ -24,8 +24,8 @@ def face_routes(service: Service) -> APIRouter:
     """Over a recognizer's faces."""
     router = APIRouter(tags=["faces"])
     recognizer, read, run = service.recognizer, service.reader.read, service.workroom.run
-    verifier = Depends(service.access.needs("verify"))
-    searcher = Depends(service.access.needs("search"))
+    verifier = service.access.needs("verify")
+    searcher = service.access.needs("search")
 
     @router.post("/verify", operation_id="verify", dependencies=[verifier], **endpoint(VerifyBody))
     async def verify(request: Request) -> Decision:

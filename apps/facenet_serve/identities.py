@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from facenet.recognition import Enrolment
@@ -15,10 +15,10 @@ from facenet_serve.faces import opened
 from facenet_serve.problems import Problem
 from facenet_serve.repeats import Repeats
 from facenet_serve.schemas import (
-    LONGEST_PAGE,
     EnrolBody,
     Identity,
     IdentityPage,
+    PageQuery,
     SamplesBody,
 )
 from facenet_serve.service import Service, caller, endpoint, note
@@ -43,7 +43,7 @@ def identity_routes(service: Service) -> APIRouter:
     recognizer, read, run = service.recognizer, service.reader.read, service.workroom.run
     repeats = Repeats()
     enroller, searcher, admin = (
-        [Depends(service.access.needs(role))] for role in ("enrol", "search", "admin")
+        [service.access.needs(role)] for role in ("enrol", "search", "admin")
     )
 
     @router.post(
@@ -107,11 +107,13 @@ def identity_routes(service: Service) -> APIRouter:
         **endpoint(None, 422),
     )
     async def list_identities(
-        after: Annotated[str | None, Query(description="Those after this name.")] = None,
-        limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = 100,
+        asked: Annotated[PageQuery, Query()],
     ) -> IdentityPage:
         """A page of those who are enrolled, in order of name."""
-        found = await run(lambda: list(recognizer.store.identities(after=after, limit=limit + 1)))
+        limit = asked.limit
+        found = await run(
+            lambda: list(recognizer.store.identities(after=asked.after, limit=limit + 1))
+        )
         shown = found[:limit]
         rest = urlencode({"after": shown[-1].identity, "limit": limit}) if shown else ""
         return IdentityPage(

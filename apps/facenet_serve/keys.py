@@ -6,22 +6,27 @@ import contextlib
 import hmac
 import os
 import secrets
+import shlex
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, get_args
 
+import click
 import fasteners  # type: ignore[import-untyped]
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from facenet.errors import ConfigError, RequestError
 from facenet.paths import whole_file
 from facenet.text import did_you_mean
+from facenet_serve import KEYS_FILE
 
 Role = Literal["verify", "search", "enrol", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 PREFIX = "facenet"
+FIRST = ("operator", "--role", "admin")
+"""A key to begin with, as words of `facenet serve keys add`."""
 
 
 class Key(BaseModel):
@@ -105,13 +110,25 @@ class KeyFile:
             key = keys.get(name)
             if key is None:
                 raise RequestError(
-                    f"{self.path}: no key {name!r}{did_you_mean(name, keys)}; "
-                    "'facenet serve keys list' shows all"
+                    f"{self.path}: no key {name!r}{did_you_mean(name, keys)}; all are shown by: "
+                    f"{self.command('list')}"
                 )
             if key.revoked is None:
                 key = key.model_copy(update={"revoked": datetime.now(UTC).replace(microsecond=0)})
                 keys[name] = key
         return key
+
+    def command(self, *words: str) -> str:
+        """`facenet serve keys WORDS` as it is to be typed for this file, after a command line whose
+        configuration it repeats."""
+        context = click.get_current_context(silent=True)
+        while context and "config" not in context.params:
+            context = context.parent
+        config = Path(context.params["config"]) if context else None
+        given = ["--config", f"{config}"] if config else []
+        if config is None or self.path != config.parent / KEYS_FILE:
+            given += ["--keys-file", f"{self.path}"]
+        return shlex.join(["facenet", "serve", *given, "keys", *words])
 
     def _read(self) -> dict[str, Key]:
         try:
@@ -127,8 +144,8 @@ class KeyFile:
                 problem = error.errors()[0]
                 where = ".".join(str(part) for part in problem["loc"])
                 raise ConfigError(
-                    f"{self.path}: {where or 'content'}: {problem['msg']}: make the keys anew, "
-                    "with 'facenet serve keys add', after moving this file away"
+                    f"{self.path}: {where or 'content'}: {problem['msg']}: move this file away, "
+                    f"and make the keys anew: {self.command('add', *FIRST)}"
                 ) from error
             self._keys = {key.id: key for key in found.keys}
             self._seen = seen

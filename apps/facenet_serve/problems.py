@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from http import HTTPStatus
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from facenet.errors import (
     ConfigError,
@@ -21,6 +21,8 @@ from facenet.errors import (
     RequestError,
     StoreUnavailable,
 )
+from facenet.text import did_you_mean
+from facenet_serve.schemas import PageQuery
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +66,7 @@ KINDS = {
     "store": Kind(503, "The gallery does not answer"),
 }
 """All that a client may meet; the table in docs/service.md says the same."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 OF_STATUS = {400: "bad-request", 404: "not-found", 405: "method"}
 """For what the framework itself refuses."""
 
@@ -123,28 +126,30 @@ def failed() -> Problem:
 
 def add_handlers(app: FastAPI) -> None:
     """Let every failure that is foreseen end as a problem; of others see `watching`."""
-    handlers: dict[type[Exception], Callable[[Any], Problem]] = {
-        Problem: lambda error: error,
-        FacenetError: problem_of,
-        RequestValidationError: lambda error: invalid(error.errors()),
+    handlers: dict[type[Exception], Callable[[Any, Request], Problem]] = {
+        Problem: lambda error, _: error,
+        FacenetError: lambda error, _: problem_of(error),
+        RequestValidationError: lambda error, _: invalid(error.errors(), PageQuery.model_fields),
         HTTPException: _refused,
     }
     for kind, handler in handlers.items():
 
         async def answer(
-            _request: Request, error: Exception, told: Callable[[Any], Problem] = handler
+            request: Request, error: Exception, told: Callable[[Any, Request], Problem] = handler
         ) -> JSONResponse:
-            return told(error).response()
+            return told(error, request).response()
 
         app.add_exception_handler(kind, answer)
 
 
-def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
-    """Of values that a model refuses, each with its place."""
+def invalid(errors: Sequence[Mapping[str, Any]], known: Iterable[str]) -> Problem:
+    """Of values that a model refuses, each with its place; `known` are the fields that it has."""
     places = [
         {
             "at": ".".join(str(part) for part in error["loc"]) or "content",
-            "problem": error["msg"].removeprefix("Value error, "),
+            "problem": _unknown(error["loc"][-1], known)
+            if error["type"] == "extra_forbidden"
+            else error["msg"].removeprefix("Value error, "),
         }
         for error in errors
     ]
@@ -152,9 +157,24 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
     return Problem("invalid", detail, errors=places)
 
 
-def _refused(error: HTTPException) -> Problem:
+def _unknown(name: str, known: Iterable[str]) -> str:
+    return f"unknown{did_you_mean(name, known) or '; there are ' + ', '.join(known)}"
+
+
+def _refused(error: HTTPException, request: Request) -> Problem:
     kind = OF_STATUS.get(error.status_code, "bad-request")
-    detail = str(error.detail)
+    detail, headers = str(error.detail), dict(error.headers or {})
+    if kind == "method":
+        # The framework names the methods of the first route that is at the address, not of all.
+        first = headers.get("Allow", "")
+        taken = ", ".join(each for each in METHODS if each in first or _takes(request, each))
+        headers["Allow"] = taken
+        detail = f"{request.method} is not taken here, but {taken}"
     if kind in ("not-found", "method"):
-        detail = f"{HTTPStatus(error.status_code).phrase}: /docs lists all addresses"
-    return Problem(kind, detail, headers=error.headers)
+        detail = f"{detail}: /docs lists all addresses"
+    return Problem(kind, detail, headers=headers)
+
+
+def _takes(request: Request, method: str) -> bool:
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)

@@ -7,7 +7,14 @@ import binascii
 import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+)
 from pydantic_core import from_json
 
 MOST_IMAGES = 32
@@ -17,7 +24,7 @@ _DATA_URL = re.compile(r"data:[\w/+.-]*(?:;[\w=+.-]+)*;base64,", re.ASCII)
 _SPACE = re.compile(r"\s+")
 
 
-def _encoded(value: Any) -> Any:
+def _encoded(value: Any, info: ValidationInfo) -> Any:
     """The bytes of a file: given as they are by an upload, in base64 by JSON."""
     if not isinstance(value, str):
         return value
@@ -30,7 +37,8 @@ def _encoded(value: Any) -> Any:
     try:
         return base64.b64decode(_SPACE.sub("", text), validate=True)
     except (binascii.Error, ValueError) as error:  # ValueError: of what is not ASCII
-        raise ValueError(f"not valid base64: {error}") from error
+        hint = f"; a file takes an @, as in curl -F {info.field_name}=@FILE" if info.context else ""
+        raise ValueError(f"not valid base64: {error}{hint}") from error
 
 
 def _from_text(value: Any) -> Any:
@@ -130,6 +138,13 @@ class EnrolBody(Body):
     metadata: Attributes = Field(
         None, description="What to keep beside it.", examples=[{"team": "red"}]
     )
+
+
+class PageQuery(Body):
+    """Which of those who are enrolled."""
+
+    after: str | None = Field(None, description="Those after this name.")
+    limit: int = Field(100, ge=1, le=LONGEST_PAGE)
 
 
 class Health(BaseModel):

@@ -17,7 +17,7 @@ from facenet.recognition import Recognizer
 from facenet.serving import Listener
 from facenet_serve import Options
 from facenet_serve.app import make_app
-from facenet_serve.keys import KeyFile
+from facenet_serve.keys import FIRST, KeyFile
 from facenet_serve.logs import write_json_lines
 from facenet_serve.metrics import SHARED_FOLDER
 from facenet_serve.tracing import check_tracing, trace
@@ -84,7 +84,7 @@ class Server:
             return
         raise FrontendError(
             f"{self._listener.address} can be reached from other machines, and there is no API "
-            "key: make one with 'facenet serve keys add', or say --insecure"
+            f"key: say --insecure, or make one: {self._keys.command('add', *FIRST)}"
         )
 
 

@@ -42,12 +42,16 @@ class Reader:
                 "content-type", f"{media or 'no content type'}: send {' or '.join(taken)}"
             )
         content = await self._content(request)
+        values: dict[str, Any] = dict(request.query_params)
+        if known and values:
+            raise Problem(
+                "invalid", f"{', '.join(values)}: in the address; put it into the JSON or the form"
+            )
         if media == "application/json":
             return _checked(kind, content)
         if media == "multipart/form-data":
             return _checked(kind, await _form(request, content, _lists(kind)))
         assert image is not None
-        values: dict[str, Any] = dict(request.query_params)
         if image in values:
             raise Problem("invalid", f"{image}: given twice, in the address and as the content")
         return _checked(kind, {**values, image: [content] if image in _lists(kind) else content})
@@ -117,9 +121,9 @@ def _checked(kind: type[Asked], content: bytes | dict[str, Any]) -> Asked:
     try:
         if isinstance(content, bytes):
             return kind.model_validate_json(content)
-        return kind.model_validate(content)
+        return kind.model_validate(content, context={"form": True})
     except ValidationError as error:
-        raise invalid(error.errors(include_input=False)) from error
+        raise invalid(error.errors(include_input=False), kind.model_fields) from error
 
 
 def _image_field(kind: type[Body]) -> str | None:

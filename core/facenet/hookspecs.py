@@ -87,7 +87,8 @@ def make_frontend(options: Any, recognizer: Recognizer) -> Frontend:
 @hookspec(firstresult=True)
 def frontend_commands() -> Sequence[click.Command]:
     """Frontends only, optional: further commands below its own, as `facenet serve keys`. They get
-    the frontend's options as click's context object."""
+    the frontend's options as click's context object; `--config` and `--set` are the frontend's,
+    also behind them."""
 
 
 @hookspec

@@ -11,6 +11,21 @@ from facenet.plugins import Plugin, Registry
 from facenet.testing import FrontendSuite
 
 
+@pytest.mark.parametrize(
+    ("name", "flag", "key"),
+    [("serve", "--port", "port"), ("studio", "--port", "port"), ("live", "--top-k", "top_k")],
+)
+def test_a_wrong_option_is_named_before_a_model_is_looked_for(
+    facenet, tmp_path: Path, name: str, flag: str, key: str
+) -> None:
+    config = tmp_path / "inference.yaml"
+    config.write_text("checkpoint_path: nowhere\nstore: memory\n")
+    ran = facenet(name, "--config", config, flag, "abc")
+    assert ran.code == 2
+    assert f"{key}: must be a whole number, got 'abc'" in ran.err
+    assert "nowhere" not in ran.err
+
+
 class TestServe(FrontendSuite):
     @pytest.fixture
     def plugin(self, facenet_registry: Registry) -> Plugin:

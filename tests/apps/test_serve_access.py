@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,8 @@ def test_keys_are_made_listed_and_revoked_by_command(facenet, tmp_path: Path, tr
     )
     assert keys_file(config).stat().st_mode & 0o777 == 0o600
     assert facenet(*keys, "list").out.count("revoked") == 1
+    assert facenet("serve", "keys", "list", "--config", config).out == facenet(*keys, "list").out
+    assert facenet("serve", "keys", "list", f"--config={config}", "--set", "device=cpu").code == 0
 
 
 @pytest.mark.parametrize(
@@ -203,13 +206,17 @@ def test_a_page_of_another_place_may_not_call_without_keys(open_service: Running
 
 
 def test_it_is_not_open_to_others_without_any_key(facenet, trained: Path, tmp_path: Path) -> None:
-    config = tmp_path / "inference.yaml"
+    config = tmp_path / "its own.yaml"
     config.write_text(f"checkpoint_path: {trained / 'bundle'}\nstore: memory\ndevice: cpu\n")
-    ran = facenet("serve", "--config", config, "--host", "0.0.0.0", "--port", 0)
-    assert ran.code == 2
-    assert "can be reached from other machines, and there is no API key" in ran.err
-    assert ran.err.count("facenet: ") == 1
-    assert "Traceback" not in ran.err
+    for flags, file in (((), keys_file(config)), (("--keys-file", tmp_path / "k"), tmp_path / "k")):
+        ran = facenet("serve", "--config", config, *flags, "--host", "0.0.0.0", "--port", 0)
+        assert ran.code == 2
+        assert "can be reached from other machines, and there is no API key" in ran.err
+        assert ran.err.count("facenet: ") == 1
+        assert "Traceback" not in ran.err
+        program, *hint = shlex.split(ran.err.partition("make one: ")[2])
+        assert (program, facenet(*hint).code) == ("facenet", 0)
+        assert "operator" in file.read_text()
 
 
 def test_it_is_open_on_demand_until_there_is_a_key(

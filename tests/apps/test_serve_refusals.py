@@ -87,8 +87,20 @@ REFUSED: list[Sent] = [
      "/v1/search", {"json": {"image": IMAGE, "top_k": 10_000}}),
     ("top_k in the address", (422, "invalid"), "top_k: Input should be greater",
      "/v1/search?top_k=0", {"content": picture(), "headers": {"Content-Type": "image/png"}}),
-    ("an unknown field", (422, "invalid"), "image_c: Extra inputs", "/verify",
+    ("an unknown field", (422, "invalid"), "image_c: unknown, did you mean 'image_", "/verify",
      {"json": {**BOTH, "image_c": ""}}),
+    ("a field like no other", (422, "invalid"),
+     "colour: unknown; there are image_a, image_b, threshold",
+     "/verify", {"json": {**BOTH, "colour": ""}}),
+    ("a mistyped key of the address", (422, "invalid"), "topk: unknown, did you mean 'top_k'?",
+     "/v1/search?topk=3", {"content": picture(), "headers": {"Content-Type": "image/png"}}),
+    ("a key of the address beside a form", (422, "invalid"), "top_k: in the address",
+     "/v1/search?top_k=3", {"files": {"image": picture()}}),
+    ("a file's name where a file is wanted", (422, "invalid"),
+     "image: not valid base64: only base64 data is allowed; a file takes an @, as in curl -F "
+     "image=@FILE", "/v1/detect", {"files": {"image": (None, "photo.jpg")}}),
+    ("files' names where files are wanted", (422, "invalid"), "curl -F images=@FILE", "/v1/embed",
+     {"files": [("images", (None, "photo.jpg"))]}),
     ("a missing field", (422, "invalid"), "image_b: Field required", "/verify",
      {"json": {"image_a": IMAGE}}),
     ("null", (422, "invalid"), "image_a: Input should be", "/verify",
@@ -129,7 +141,8 @@ REFUSED: list[Sent] = [
     ("nobody to add to", (404, "unknown-identity"), "GET /v1/identities lists",
      "/v1/identities/nobody/samples", {"json": {"images": [IMAGE]}}),
     ("an unknown address", (404, "not-found"), "/docs lists", "/v2/verify", {"json": BOTH}),
-    ("a wrong method", (405, "method"), "/docs lists", "/readyz", {}),
+    ("a wrong method", (405, "method"), "POST is not taken here, but GET: /docs lists", "/readyz",
+     {}),
 ]  # fmt: skip
 
 
@@ -152,6 +165,7 @@ def test_a_bad_request_is_told_what_would_be_right(
         ("/v1/identities?limit=0", "invalid"),
         ("/v1/identities?limit=many", "invalid"),
         ("/v1/identities?limit=1001", "invalid"),
+        ("/v1/identities?limti=5", "invalid"),
         ("/v1/identities/nobody", "unknown-identity"),
         ("/v1/identities/", "unknown-identity"),
         ("/page/none.js", "not-found"),
@@ -159,6 +173,30 @@ def test_a_bad_request_is_told_what_would_be_right(
 )
 def test_a_bad_address_is_told_so(client: httpx.Client, address: str, kind: str) -> None:
     assert problem(client.get(address)) == (KINDS[kind].status, kind)
+
+
+def test_a_mistyped_key_of_an_address_is_told_what_may_be_meant(client: httpx.Client) -> None:
+    response = client.get("/v1/identities?limti=5")
+    assert response.json()["detail"] == "query.limti: unknown, did you mean 'limit'?"
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("/verify", "POST"),
+        ("/v1/identities", "GET, POST"),
+        ("/v1/identities/ann", "GET, DELETE"),
+        ("/v1/identities/ann/samples", "GET, POST, DELETE"),  # of somebody of this name, too
+        ("/page/page.js", "GET, HEAD"),
+    ],
+)
+def test_all_methods_of_an_address_are_named(
+    client: httpx.Client, address: str, allowed: str
+) -> None:
+    response = client.put(address)
+    assert problem(response) == (405, "method")
+    assert response.headers["allow"] == allowed
+    assert f"PUT is not taken here, but {allowed}: " in response.json()["detail"]
 
 
 def test_values_that_are_wrong_are_each_named(client: httpx.Client) -> None:

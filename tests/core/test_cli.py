@@ -59,6 +59,24 @@ def test_a_wrong_command_line_exits_with_2(facenet, arguments) -> None:
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("trian",), "'train'"),
+        (("srve",), "'serve'"),
+        (("config", "shw"), "'show'"),
+        (("serve", "kyes"), "'keys'"),
+        (("train", "--confg", "x"), "'--config'"),
+        (("live", "--camra", "0"), "'--camera'"),
+    ],
+)
+def test_a_mistyped_word_is_told_what_may_be_meant(facenet, arguments, meant: str) -> None:
+    ran = facenet(*arguments)
+    assert ran.code == 2
+    assert "id you mean" in ran.err
+    assert meant in ran.err
+
+
 def test_training_evaluating_and_exporting(facenet, train_yaml: Path, tmp_path: Path) -> None:
     ran = facenet("train", "--config", train_yaml, "--json")
     assert ran.code == 0, ran.err

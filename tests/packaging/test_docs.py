@@ -298,10 +298,15 @@ def test_the_service_pages_addresses_are_all_there_are(trained: Path) -> None:
     options = Options.model_validate({}, context={"config_dir": trained})
     with Recognizer.from_pretrained(trained / "bundle", **settings) as recognizer:
         paths = make_app(recognizer, options).openapi()["paths"]
-    text = (ROOT / "docs" / "service.md").read_text()
+    rows = (ROOT / "docs" / "service.md").read_text().splitlines()
     for path, methods in paths.items():
-        for method in methods:
-            assert f"`{method.upper()} {path}`" in text
+        for method, operation in methods.items():
+            [row] = [row for row in rows if f"`{method.upper()} {path}`" in row]
+            role = row.split(" | ")[-1].strip(" |`")
+            needed = [list(each.values()) for each in operation.get("security", ())]
+            assert needed == ([] if role == "none" else [[[role]], [[role]]])
+            key = "no key" if role == "none" else f"a key of the role `{role}`"
+            assert operation["description"].endswith(f"\n\nNeeds {key}.")
 
 
 @pytest.mark.parametrize("page", ["recognition.md", "screens.md", "stores.md"])

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class FrontendCommand(click.Group):
     """Listed by metadata alone; the plugin is imported when its help or its run is asked for.
 
-    Without further words it runs the frontend; with them, one of the plugin's `frontend_commands`.
+    Without further words it runs the frontend; with them, one of the plugin's `frontend_commands`,
+    behind which `--config` and `--set` may stand too.
     """
 
     def __init__(self, name: str, distribution: str) -> None:
@@ -49,6 +50,9 @@ class FrontendCommand(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return self._further.get(cmd_name)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _configuration_first(args))
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -68,20 +72,37 @@ class FrontendCommand(click.Group):
     def _run(self, config: Path, overrides: tuple[str, ...], **flags: Any) -> int:
         given = {name: value for name, value in flags.items() if value is not None}
         loaded = load_inference_config(config, overrides)
-        options = {**loaded.frontends.get(self.plugin.ref.name, {}), **given}
+        options = self.plugin.checked_options(
+            {**loaded.frontends.get(self.plugin.ref.name, {}), **given}, loaded.config_dir
+        )
         context = click.get_current_context()
         if context.invoked_subcommand:
-            context.obj = self.plugin.checked_options(options, loaded.config_dir)
+            context.obj = options
             return 0
         check_licences(loaded.licences.allow, plugin_chains(self.plugin))
         from facenet.recognition import Recognizer
 
         with Recognizer.from_config(loaded) as recognizer:
-            frontend = self.plugin.make_from(
-                options, config_dir=loaded.config_dir, recognizer=recognizer
-            )
-            code: int = frontend.run()
+            code: int = self.plugin.make(options, recognizer=recognizer).run()
             return code
+
+
+def _configuration_first(arguments: list[str]) -> list[str]:
+    """The same words, `--config` and `--set` with their values before all others."""
+    first: list[str] = []
+    others: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if name not in ("--config", "--set"):
+            others.append(word)
+        elif equals:
+            first.append(word)
+        elif (value := next(words, None)) is not None:
+            first += [word, value]
+        else:
+            others.append(word)
+    return [*first, *others]
 
 
 def _flag(name: str, field: FieldInfo) -> click.Option:

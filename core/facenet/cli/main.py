@@ -91,11 +91,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"facenet: {error.filename}: {error.strerror}", err=True)
         return FacenetError.exit_code
     except click.ClickException as error:
-        error.show()
+        _with_nearest(error).show()
         return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("facenet: interrupted; what was finished is kept", err=True)
         return INTERRUPTED
+
+
+def _with_nearest(error: click.ClickException) -> click.ClickException:
+    """The same; where there is no such command, with those of a similar name, which click itself
+    finds only for groups that have imported theirs."""
+    if not isinstance(error, click.NoSuchCommand) or error.ctx is None:
+        return error
+    group = error.ctx.command
+    assert isinstance(group, click.Group), "nothing else has commands"
+    known = group.list_commands(error.ctx)
+    return click.NoSuchCommand(error.command_name, possibilities=known, ctx=error.ctx)
 
 
 def _extra_that_brings(error: ModuleNotFoundError) -> str | None:
