@@ -6,7 +6,7 @@ import json
 
 from facenet.models.card import ModelCard, NetworkSpec
 from facenet.models.description import Rows, Section, describe
-from facenet.models.licences import front_matter
+from facenet.spdx import ON_HUBS
 
 HOW_TO_LOAD = (
     "`Recognizer.from_pretrained(FOLDER)` in Python, or `checkpoint_path: FOLDER` in an inference "
@@ -29,7 +29,7 @@ def render_readme(card: ModelCard) -> str:
 def _front_matter(card: ModelCard) -> str:
     library = "pytorch" if isinstance(card.network, NetworkSpec) else "onnx"
     keys = {
-        **front_matter(card.licence),
+        **_licence(card.licence),
         "library_name": "facenet-kit",
         "pipeline_tag": "image-feature-extraction",
         "tags": ["face-recognition", "facenet", library],
@@ -37,6 +37,16 @@ def _front_matter(card: ModelCard) -> str:
     # Values as JSON, which YAML reads too, whatever characters a licence's name has.
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items()]
     return "\n".join(["---", *lines, "---"])
+
+
+def _licence(licence: str | None) -> dict[str, str]:
+    if licence is None:
+        return {"license": "unknown"}
+    # Hubs still have the ids of before AGPL-3.0 was told into -only and -or-later.
+    known = licence.removesuffix("-only")
+    if known in ON_HUBS:
+        return {"license": known.lower()}
+    return {"license": "other", "license_name": licence}
 
 
 def _section(section: Section) -> str:
