@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-import facenet_triplet_miners.slots
+import facenet_triplet_miners.mining.slots
 from facenet.plugins import Registry
 from facenet.types import Miner
 
@@ -144,7 +144,7 @@ def test_batch_all_leaves_out_what_keeps_the_margin(seed: int) -> None:
 
 @pytest.mark.parametrize("gpu", [False, True])
 def test_a_draw_of_batch_all_is_uniform(monkeypatch: pytest.MonkeyPatch, gpu: bool) -> None:
-    monkeypatch.setattr(facenet_triplet_miners.slots, "may_ask", lambda device: not gpu)
+    monkeypatch.setattr(facenet_triplet_miners.mining.slots, "may_ask", lambda device: not gpu)
     torch.manual_seed(0)
     embeddings, labels = random_batch(0, size=8, labels=3)
     everything = list(every_triplet(labels))

@@ -12,7 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import facenet_triplet_miners.slots
+import facenet_triplet_miners.mining.slots
 from facenet.errors import ConfigError
 from facenet.plugins import Registry
 from facenet.testing import MinerSuite
@@ -71,7 +71,7 @@ def terms(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     """On a GPU's terms a miner may not ask how many triplets there are: it answers in a length
     that the size of the batch alone gives. A CPU computes the same."""
     if request.param == "gpu":
-        monkeypatch.setattr(facenet_triplet_miners.slots, "may_ask", lambda device: False)
+        monkeypatch.setattr(facenet_triplet_miners.mining.slots, "may_ask", lambda device: False)
     return str(request.param)
 
 

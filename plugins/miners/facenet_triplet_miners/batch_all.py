@@ -29,7 +29,7 @@ def facenet_info() -> PluginInfo:
 
 @hookimpl
 def make_miner(options: Options) -> Miner:
-    from facenet_triplet_miners.every import mine_every
+    from facenet_triplet_miners.mining.batch_all import mine_every
 
     return lambda embeddings, labels, similarity: mine_every(
         labels, similarity, most=options.max_triplets, margin=options.margin

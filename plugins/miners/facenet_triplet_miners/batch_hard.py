@@ -17,6 +17,6 @@ def facenet_info() -> PluginInfo:
 
 @hookimpl
 def make_miner() -> Miner:
-    from facenet_triplet_miners.hardest import mine_batch_hard
+    from facenet_triplet_miners.mining.batch_hard import mine_batch_hard
 
     return mine_batch_hard

@@ -19,7 +19,7 @@ def facenet_info() -> PluginInfo:
 
 @hookimpl
 def make_miner(options: MinerOptions) -> Miner:
-    from facenet_triplet_miners.band import mine_band
+    from facenet_triplet_miners.mining.band import mine_band
 
     return lambda embeddings, labels, similarity: mine_band(
         labels, similarity, hardness=0, most=options.max_triplets

@@ -46,7 +46,7 @@ def facenet_info() -> PluginInfo:
 
 @hookimpl
 def make_miner(options: Options, progress: Callable[[], float]) -> Miner:
-    from facenet_triplet_miners.band import mine_band
+    from facenet_triplet_miners.mining.band import mine_band
 
     return lambda embeddings, labels, similarity: mine_band(
         labels, similarity, hardness=options.hardness(progress()), most=options.max_triplets

@@ -40,7 +40,7 @@ def facenet_info() -> PluginInfo:
 
 @hookimpl
 def make_miner(options: Options) -> Miner:
-    from facenet_triplet_miners.weighted import mine_distance_weighted
+    from facenet_triplet_miners.mining.distance_weighted import mine_distance_weighted
 
     return lambda embeddings, labels, similarity: mine_distance_weighted(
         labels,

@@ -33,7 +33,7 @@ def facenet_info() -> PluginInfo:
 
 @hookimpl
 def make_miner(options: Options) -> Miner:
-    from facenet_triplet_miners.metric_learning import mine_with, miner_classes
+    from facenet_triplet_miners.mining.pml import mine_with, miner_classes
 
     classes = miner_classes()
     if options.miner not in classes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from facenet_triplet_miners.label_groups import LabelGroups
+from facenet_triplet_miners.mining.label_groups import LabelGroups
 
 APART = 3.0
 """Added to the similarity of negatives, so that all are above every positive. The smallest number

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from facenet.types import Triplets
-from facenet_triplet_miners.label_groups import LabelGroups
-from facenet_triplet_miners.parting import APART, part
-from facenet_triplet_miners.row_search import count_below
-from facenet_triplet_miners.slots import slots_for
+from facenet_triplet_miners.mining.label_groups import LabelGroups
+from facenet_triplet_miners.mining.parting import APART, part
+from facenet_triplet_miners.mining.row_search import count_below
+from facenet_triplet_miners.mining.slots import slots_for
 
 
 def mine_band(

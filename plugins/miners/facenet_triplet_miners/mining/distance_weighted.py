@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from facenet.types import Triplets
-from facenet_triplet_miners.label_groups import LabelGroups
-from facenet_triplet_miners.row_search import count_below
-from facenet_triplet_miners.slots import slots_for
+from facenet_triplet_miners.mining.label_groups import LabelGroups
+from facenet_triplet_miners.mining.row_search import count_below
+from facenet_triplet_miners.mining.slots import slots_for
 
 NEAR_OPPOSITE = 1e-6
 """Least 1 - d^2 / 4: the density of opposite points is 0, their weight would be infinite."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from facenet.types import Triplets
-from facenet_triplet_miners.label_groups import LabelGroups
-from facenet_triplet_miners.parting import part
+from facenet_triplet_miners.mining.label_groups import LabelGroups
+from facenet_triplet_miners.mining.parting import part
 
 BLOCK_ELEMENTS = 2**18
 """Elements of the matrix that a CPU works on at a time: 1 MiB, which its caches hold."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from facenet.types import Triplets
-from facenet_triplet_miners.label_groups import LabelGroups
-from facenet_triplet_miners.slots import slots_for
+from facenet_triplet_miners.mining.label_groups import LabelGroups
+from facenet_triplet_miners.mining.slots import slots_for
 
 
 def mine_every(

@@ -1,0 +1,1 @@
+"""What the miners do: torch is imported here, and not by the plugins themselves."""
