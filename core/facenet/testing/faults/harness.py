@@ -17,9 +17,9 @@ from random import Random
 
 from facenet.errors import RequestError
 from facenet.records import plain
-from facenet.testing.fault_checks import Findings
-from facenet.testing.fault_journal import Operation
-from facenet.testing.fault_worker import Plan
+from facenet.testing.faults.checks import Findings
+from facenet.testing.faults.journal import Operation
+from facenet.testing.faults.worker import Plan
 
 OPENING, WRITER, SERVER = "opening", "writing", "with server"
 WRITING_SECONDS = 1.0
@@ -139,7 +139,7 @@ class Harness:
     def _command(self, task: str) -> list[str]:
         path = self._folder / "plan.json"
         path.write_text(json.dumps(plain(self._plan)))
-        return [sys.executable, "-m", "facenet.testing.fault_worker", task, str(path)]
+        return [sys.executable, "-m", "facenet.testing.faults.worker", task, str(path)]
 
 
 def _kill_tree(pid_file: Path) -> None:

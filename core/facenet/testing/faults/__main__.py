@@ -21,7 +21,7 @@ import click
 from facenet.cli.options import PATH, json_option
 from facenet.cli.output import print_json, print_table, progress, report_skipped
 from facenet.errors import FacenetError
-from facenet.testing.fault_harness import Harness, Round
+from facenet.testing.faults.harness import Harness, Round
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The fault harness, a command of its own: `python -m facenet.testing.faults`."""
