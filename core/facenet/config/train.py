@@ -28,6 +28,7 @@ EmbeddingDim = Annotated[int, Field(ge=1, le=MAX_EMBEDDING_DIM)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Augmentation = Literal["flip", "color", "crop", "rotation", "blur", "jpeg"]
+PixelType = Literal["uint8", "float16", "float32"]
 Precision = Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true"]
 
 
@@ -56,7 +57,7 @@ class DataConfig(Section):
     cache_dataset: bool = Field(
         False, description="Decode once, to a memory-mapped file in .facenet/cache."
     )
-    precision: Literal["uint8", "float16", "float32"] = Field(
+    precision: PixelType = Field(
         "uint8",
         description="Type of pixels in batches and cache; uint8 is smallest, the others are not "
         "rounded after augmentation.",

@@ -22,9 +22,9 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
+from facenet.config.train import PixelType
 from facenet.data.cache_build import INDEX, PIXELS, Index, build_entry
 from facenet.data.folder import Progress
-from facenet.data.precision import Precision
 from facenet.errors import DataError
 from facenet.imaging import files_of_identities
 
@@ -75,7 +75,7 @@ def open_cache(
     home: Path,
     *,
     image_size: int,
-    precision: Precision,
+    precision: PixelType,
     progress: Progress | None = None,
 ) -> CropCache:
     """The cache of a folder of identities, built below `home` when there is no valid one.
@@ -107,7 +107,7 @@ def open_cache(
 
 
 def _digest(
-    root: Path, names: list[str], image_size: int, precision: Precision, progress: Progress | None
+    root: Path, names: list[str], image_size: int, precision: PixelType, progress: Progress | None
 ) -> str:
     """SHA-256 of all that the pixels depend on: the files, the crop and the decoder."""
     whole = hashlib.sha256(json.dumps([VERSION, PIL.__version__, image_size, precision]).encode())
@@ -167,5 +167,5 @@ def _seconds_since_write(folder: Path) -> float:
         return 0.0
 
 
-def _megabytes(images: int, image_size: int, precision: Precision) -> int:
+def _megabytes(images: int, image_size: int, precision: PixelType) -> int:
     return 1 + images * image_size**2 * 3 * np.dtype(precision).itemsize // 1_000_000

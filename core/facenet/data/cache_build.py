@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from facenet.config.train import PixelType
 from facenet.data.folder import Progress, read_crop
-from facenet.data.precision import Precision, as_type
+from facenet.data.precision import as_type
 from facenet.errors import ImageError
 
 INDEX, PIXELS = "index.json", "pixels.npy"
@@ -34,7 +35,7 @@ class Index:
     """
 
     image_size: int
-    precision: Precision
+    precision: PixelType
     files: list[str]
     problems: dict[str, str]
     checksum: int
@@ -54,7 +55,7 @@ def build_entry(
     root: Path,
     files: list[Path],
     image_size: int,
-    precision: Precision,
+    precision: PixelType,
     progress: Progress | None,
 ) -> None:
     """Decode all files into the new folder `entry`; what another process made there is kept.
@@ -87,7 +88,7 @@ def _write_pixels(
     target: Path,
     files: list[Path],
     image_size: int,
-    precision: Precision,
+    precision: PixelType,
     progress: Progress | None,
 ) -> tuple[dict[Path, str], int]:
     """What was wrong with which file, and the checksum.

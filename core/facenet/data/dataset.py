@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from facenet.config.train import PixelType
 from facenet.data.augmentation import Augmentation
 from facenet.data.cache import CropCache
 from facenet.data.folder import Sample, read_crop
-from facenet.data.precision import Precision, as_type
+from facenet.data.precision import as_type
 from facenet.data.sampler import Batch
 
 
@@ -27,7 +28,7 @@ class FaceDataset(Dataset[tuple[torch.Tensor, int]]):
         samples: Sequence[Sample],
         image_size: int,
         *,
-        precision: Precision = "uint8",
+        precision: PixelType = "uint8",
         crops: CropCache | None = None,
     ) -> None:
         self.samples = samples

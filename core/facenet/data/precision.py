@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torchvision.transforms.v2.functional import to_dtype
 
-Precision = Literal["uint8", "float16", "float32"]
+from facenet.config.train import PixelType
 
 
-def as_type(pixels: torch.Tensor, precision: Precision) -> torch.Tensor:
+def as_type(pixels: torch.Tensor, precision: PixelType) -> torch.Tensor:
     """Pixels of any of the types as another; bytes survive being stored as floats."""
     if precision == "uint8" and pixels.is_floating_point():
         # torchvision truncates 255.999 times the value, which float16 is too coarse for.
