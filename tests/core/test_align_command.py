@@ -1,4 +1,4 @@
-"""`facenet align`: one aligned face of every image, once, and models that know of it."""
+"""`facenet align`: one aligned face of every image, once."""
 
 from __future__ import annotations
 
@@ -18,19 +18,15 @@ from PIL import Image as PillowImage
 from pydantic import BaseModel, ConfigDict
 
 import facenet_whole_image
-from facenet import Recognizer, train
 from facenet.aligning import AlignReport, align_folder
-from facenet.config import InferenceConfig, TrainConfig, parse_config
+from facenet.config import InferenceConfig, parse_config
 from facenet.data import open_cache, scan_folder
-from facenet.errors import DataError, FacenetError, ModelError
+from facenet.errors import DataError, FacenetError
 from facenet.hookspecs import hookimpl
 from facenet.imaging import decode, image_files
 from facenet.imaging.alignment import TEMPLATE
-from facenet.models import alignment_of, read_card
-from facenet.plugins import Registry
-from facenet.recognition import embed_identities
+from facenet.models import alignment_of
 from facenet.recognition.cropping import Cropper
-from facenet.training import evaluate
 from facenet.types import Face, PluginInfo
 
 if TYPE_CHECKING:
@@ -436,143 +432,3 @@ def test_the_image_cache_notices_that_a_face_was_aligned_anew(
     shutil.copy(photos / "id-002" / "000.jpg", photos / "id-001" / "000.jpg")
     align(photos, output)
     assert not np.array_equal(pixels(), before)
-
-
-@pytest.fixture(scope="module")
-def aligned(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Drawn faces, taken for ones that were aligned by five points elsewhere."""
-    output = tmp_path_factory.mktemp("taken-over") / "aligned"
-    align(faces, output, size=48)
-    return output
-
-
-def training_on(root: Path, output: Path, epochs: int = 1) -> TrainConfig:
-    """A training run of one step in each epoch."""
-    values = {
-        "data": {
-            "root": str(root),
-            "image_size": 32,
-            "classes_per_batch": 4,
-            "samples_per_class": 3,
-            "num_workers": 0,
-            "val_split": 0.34,
-        },
-        "model": {"backbone": "resnet18", "embedding_dim": 16},
-        "trainer": {
-            "max_epochs": epochs,
-            "limit_train_batches": 1,
-            "accelerator": "cpu",
-            "enable_progress_bar": False,
-        },
-        "logging": {"output_dir": str(output)},
-    }
-    return parse_config(values, TrainConfig)
-
-
-@pytest.fixture(scope="module")
-def trained_on_aligned(aligned: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("trained-on-aligned")
-    train(training_on(aligned, output))
-    return output
-
-
-def test_a_model_trained_on_aligned_faces_says_so(trained_on_aligned: Path) -> None:
-    assert read_card(trained_on_aligned / "bundle").preprocessing.alignment == "five-point"
-
-
-def test_whole_photos_are_warned_of_unless_their_folder_is_aligned(
-    trained_on_aligned: Path, aligned: Path, faces: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    values = {"checkpoint_path": str(trained_on_aligned / "bundle"), "store": "memory"}
-    for root, warnings in ((aligned, 0), (faces, 1)):
-        caplog.clear()
-        with Recognizer.from_config(parse_config(values, InferenceConfig)) as recognizer:
-            embed_identities(recognizer, root)
-        assert sum("is five-point-aligned already" in line for line in caplog.messages) == warnings
-
-
-def test_a_model_of_aligned_faces_is_not_measured_on_others(
-    trained_on_aligned: Path, aligned: Path, faces: Path, tmp_path: Path
-) -> None:
-    bundle = trained_on_aligned / "bundle"
-    assert evaluate(training_on(aligned, tmp_path), bundle).samples
-    with pytest.raises(ModelError, match=r"wants faces of alignment five-point, .* none"):
-        evaluate(training_on(faces, tmp_path), bundle)
-
-
-def test_a_run_on_aligned_faces_does_not_go_on_with_others(
-    trained_on_aligned: Path, faces: Path, tmp_path: Path
-) -> None:
-    run = shutil.copytree(trained_on_aligned, tmp_path / "run")
-    with pytest.raises(ModelError, match=r"alignment of data.root was five-point, .* is none"):
-        train(training_on(faces, run, epochs=2), existing="resume")
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        ("{", "is not JSON"),
-        ("[]", "must be"),
-        ('{"alignment": "round"}', "alignment: must be 'none', 'square' or 'five-point'"),
-        ("\xff", "is not JSON"),
-    ],
-)
-def test_training_refuses_a_damaged_record(
-    facenet, train_values: dict[str, Any], aligned: Path, tmp_path: Path, content: str, problem: str
-) -> None:
-    root = shutil.copytree(aligned, tmp_path / "aligned")
-    (root / "alignment.json").write_text(content, encoding="latin-1")
-    config = tmp_path / "train.yaml"
-    config.write_text(json.dumps(train_values))
-    ran = facenet("train", "--config", config, "--set", f"data.root={root}")
-    assert ran.code == 2
-    [line] = [line for line in ran.err.splitlines() if line.startswith("facenet: ")]
-    assert "alignment.json" in line
-    assert problem in line
-    assert line.endswith("bring back the file that `facenet align` wrote, or align anew")
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.fixture(scope="session")
-def people(lfw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty photos of four people."""
-    root = tmp_path_factory.mktemp("people")
-    many = [folder for folder in sorted(lfw.iterdir()) if len(list(folder.iterdir())) >= 5]
-    for person in many[:4]:
-        (root / person.name).mkdir()
-        for photo in sorted(person.iterdir())[:5]:
-            shutil.copy(photo, root / person.name)
-    return root
-
-
-def test_real_faces_come_to_lie_on_the_template(
-    facenet, people: Path, real_models: Path, output: Path
-) -> None:
-    pytest.importorskip("cv2", reason="needs facenet-kit[yunet]")
-    yunet = ("--set", f"detector.weights={real_models / YUNET}")
-    ran = facenet("align", "--data", people, "--output", output, *yunet, "--json")
-    assert ran.code == 0, ran.err
-    assert (ran.json()["images"], ran.json()["aligned"]) == (20, 20)
-    plugin = Registry().load("detector", "yunet")
-    detect = plugin.make_from({"weights": real_models / YUNET}, device="cpu")
-    pixels = [decode(path) for path in image_files(output)]
-    assert {face.shape for face in pixels} == {(112, 112, 3)}
-    found = [faces[0].landmarks for faces in detect(pixels) if faces]
-    assert len(found) >= 18
-    away = np.linalg.norm(np.mean(found, axis=0) - TEMPLATE, axis=1)
-    assert away.max() < 6  # pixels, of 112
-
-
-def test_real_faces_are_not_aligned_twice_nor_otherwise(
-    facenet, people: Path, real_models: Path, output: Path
-) -> None:
-    pytest.importorskip("cv2", reason="needs facenet-kit[yunet]")
-    yunet = ("--set", f"detector.weights={real_models / YUNET}")
-    arguments = ("align", "--data", people, "--output", output, *yunet)
-    assert facenet(*arguments).code == 0
-    before = snapshot(output)
-    assert "0 of 20 images aligned, 20 were already" in facenet(*arguments).out
-    ran = facenet(*arguments, "--set", "detector.max_side=320")
-    assert ran.code == 2
-    assert "detector.max_side was 960, is 320" in ran.err
-    assert snapshot(output) == before
