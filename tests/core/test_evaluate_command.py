@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-
-@pytest.fixture
-def bundle(trained: Path, tmp_path: Path) -> Path:
-    """A copy that a test may calibrate."""
-    return Path(shutil.copytree(trained / "bundle", tmp_path / "bundle"))
+from facenet.models import read_card, update_card
 
 
 @pytest.fixture
@@ -20,6 +18,12 @@ def config(bundle: Path, tmp_path: Path) -> Path:
     path = tmp_path / "inference.yaml"
     path.write_text(f"checkpoint_path: {bundle}\ndevice: cpu\nstore: memory\n")
     return path
+
+
+@pytest.fixture
+def photos(own_faces: Path) -> Path:
+    """A folder that no model was trained on."""
+    return own_faces
 
 
 @pytest.fixture
@@ -105,17 +109,17 @@ def test_missing_images_are_listed_and_counted(facenet, config, people, tmp_path
     assert "Traceback" not in ran.err
 
 
-def test_all_pairs_of_a_folder(facenet, config, faces) -> None:
-    ran = facenet("evaluate", "--config", config, "--data", faces, "--json")
+def test_all_pairs_of_a_folder(facenet, config, photos) -> None:
+    ran = facenet("evaluate", "--config", config, "--data", photos, "--json")
     result = ran.json()
     assert result["genuine_pairs"] == 12 * 15
     assert result["impostor_pairs"] == 72 * 71 // 2 - 12 * 15
     assert result["people"] == 12
 
 
-def test_searching_a_gallery(facenet, config, faces, tmp_path) -> None:
+def test_searching_a_gallery(facenet, config, photos, tmp_path) -> None:
     gallery, probe = tmp_path / "gallery", tmp_path / "probe"
-    for path in faces.rglob("*.jpg"):
+    for path in photos.rglob("*.jpg"):
         side = gallery if int(path.stem) % 2 else probe
         if side is gallery and path.parent.name > "id-008":
             continue  # three people are not enrolled
@@ -158,9 +162,9 @@ def test_held_out_people_and_groups(facenet, trained, tmp_path) -> None:
     assert "By side" in table
 
 
-def test_the_report_is_one_page_with_its_figures(facenet, config, faces, tmp_path) -> None:
+def test_the_report_is_one_page_with_its_figures(facenet, config, photos, tmp_path) -> None:
     output = tmp_path / "report"
-    ran = facenet("evaluate", "--config", config, "--data", faces, "--output", output)
+    ran = facenet("evaluate", "--config", config, "--data", photos, "--output", output)
     assert ran.code == 0, ran.err
     page = (output / "index.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "")
@@ -184,18 +188,18 @@ def test_data_that_does_not_go_together_is_refused(facenet, arguments, message: 
     assert message in ran.err
 
 
-def test_one_person_cannot_be_measured(facenet, config, faces, tmp_path) -> None:
-    shutil.copytree(faces / "id-000", tmp_path / "one" / "id-000")
+def test_one_person_cannot_be_measured(facenet, config, photos, tmp_path) -> None:
+    shutil.copytree(photos / "id-000", tmp_path / "one" / "id-000")
     ran = facenet("evaluate", "--config", config, "--data", tmp_path / "one")
     assert ran.code == 2
     assert "0 impostor pairs: both kinds are needed" in ran.err
 
 
-def test_calibration_is_written_used_and_named(facenet, config, bundle, faces) -> None:
-    photo = faces / "id-000" / "000.jpg"
+def test_calibration_is_written_used_and_named(facenet, config, bundle, photos) -> None:
+    photo = photos / "id-000" / "000.jpg"
     before = facenet("verify", photo, photo, "--config", config).out
     weights = (bundle / "model.safetensors").read_bytes()
-    ran = facenet("calibrate", "--config", config, "--data", faces, "--target-far", 0.05)
+    ran = facenet("calibrate", "--config", config, "--data", photos, "--target-far", 0.05)
     assert ran.code == 0, ran.err
     assert "2,376" in ran.out
     card = json.loads((bundle / "config.json").read_text())["calibration"]
@@ -208,20 +212,43 @@ def test_calibration_is_written_used_and_named(facenet, config, bundle, faces) -
     assert "calibrated: FAR 0.05 on 2,376 impostor pairs of" in after != before
 
 
-def test_the_calibrated_threshold_has_its_far(facenet, config, faces) -> None:
-    ran = facenet("calibrate", "--config", config, "--data", faces, "--target-far", 0.05, "--json")
-    threshold = ran.json()["threshold"]
+def test_people_of_the_training_are_not_measured(facenet, config, bundle, faces) -> None:
+    ran = facenet("calibrate", "--config", config, "--data", faces, "--target-far", 0.1)
+    assert ran.code == 0, ran.err
+    assert f"{faces}: the model was trained on 8 people, who are left out: 'id-0" in ran.err
+    card = json.loads((bundle / "config.json").read_text())["calibration"]
+    assert card["data"] == f"people held out from {faces.name}"
+    assert (card["identities"], card["impostor_pairs"]) == (4, 216)
     result = facenet("evaluate", "--config", config, "--data", faces, "--json").json()
+    assert (result["people"], result["data"]) == (4, card["data"])
+    arguments = ("--gallery", faces, "--probe", faces, "--json")
+    assert facenet("evaluate", "--config", config, *arguments).json()["gallery"] == 4
+
+
+def test_listed_people_of_the_training_are_named(facenet, config, bundle, people, tmp_path) -> None:
+    split = read_card(bundle).split
+    digest = hashlib.sha256(os.fsencode(people.resolve())).hexdigest()
+    update_card(bundle, {"split": split.model_copy(update={"folder_sha256": digest})})
+    pairs = pairs_file(tmp_path)
+    ran = facenet("evaluate", "--config", config, "--pairs", pairs, "--images", people, "--json")
+    assert f"{pairs}: the model was trained on 8 people, whom it tells apart better" in ran.err
+    assert ran.json()["people"] == 12
+
+
+def test_the_calibrated_threshold_has_its_far(facenet, config, photos) -> None:
+    ran = facenet("calibrate", "--config", config, "--data", photos, "--target-far", 0.05, "--json")
+    threshold = ran.json()["threshold"]
+    result = facenet("evaluate", "--config", config, "--data", photos, "--json").json()
     assert float(result["thresholds"]["0.1"]["value"]) < threshold
     assert float(result["thresholds"]["0.01"]["value"]) > threshold
 
 
 @pytest.mark.parametrize("kind", ["logistic", "isotonic"])
-def test_a_map_to_probabilities_rises(facenet, config, faces, kind: str) -> None:
-    arguments = ("--config", config, "--data", faces, "--target-far", 0.1)
+def test_a_map_to_probabilities_rises(facenet, config, photos, kind: str) -> None:
+    arguments = ("--config", config, "--data", photos, "--target-far", 0.1)
     ran = facenet("calibrate", *arguments, "--probability", kind, "--json")
     assert 0 <= ran.json()["probability"]["calibration_error"] < 0.5
-    one, other = faces / "id-000" / "000.jpg", faces / "id-005" / "000.jpg"
+    one, other = photos / "id-000" / "000.jpg", photos / "id-005" / "000.jpg"
     same, different = (
         facenet("verify", one, photo, "--config", config, "--json").json()["probability"]
         for photo in (one, other)
@@ -241,10 +268,9 @@ def test_a_map_to_probabilities_rises(facenet, config, faces, kind: str) -> None
     ],
 )
 def test_a_calibration_that_cannot_be_is_refused_and_changes_nothing(
-    facenet, config, bundle, faces, trained, arguments, message
+    facenet, config, bundle, photos, checkpoint, arguments, message
 ) -> None:
-    checkpoint = next((trained / "checkpoints").glob("epoch*.ckpt"))
-    words = {"FACES": faces, "CHECKPOINT": checkpoint}
+    words = {"FACES": photos, "CHECKPOINT": checkpoint}
     before = (bundle / "config.json").read_bytes()
     ran = facenet("calibrate", "--config", config, *(words.get(word, word) for word in arguments))
     assert ran.code == 2
@@ -252,12 +278,12 @@ def test_a_calibration_that_cannot_be_is_refused_and_changes_nothing(
     assert (bundle / "config.json").read_bytes() == before
 
 
-def test_a_search_says_who_it_is_or_that_it_does_not_know(facenet, config, faces) -> None:
+def test_a_search_says_who_it_is_or_that_it_does_not_know(facenet, config, photos) -> None:
     config.write_text(config.read_text().replace("memory", "pgvector"))
-    photo = faces / "id-000" / "000.jpg"
+    photo = photos / "id-000" / "000.jpg"
     facenet("enrol", "someone", photo, "--config", config)
     assert "this is someone: threshold" in facenet("search", photo, "--config", config).out
-    other = facenet("search", faces / "id-007" / "000.jpg", "--config", config, "--threshold", 1)
+    other = facenet("search", photos / "id-007" / "000.jpg", "--config", config, "--threshold", 1)
     assert "unknown: threshold 1.0000 (given)" in other.out
     [face] = facenet("search", photo, "--config", config, "--json").json()
     assert face["identity"] == "someone"
