@@ -38,9 +38,7 @@ _EXPECTED = {
 }
 
 
-def problems(
-    error: ValidationError, model: type[BaseModel], prefix: KeyPath = ()
-) -> Iterator[tuple[KeyPath, str]]:
+def problems(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[KeyPath, str]]:
     """One (key path, sentence) for each key that is wrong; values of secrets stay out."""
     alternatives: dict[KeyPath, list[str]] = {}
     endings: dict[KeyPath, str] = {}
@@ -52,7 +50,7 @@ def problems(
     for keys, texts in alternatives.items():
         first, *others = dict.fromkeys(texts)
         text = " or ".join([first, *(other.removeprefix("must be ") for other in others)])
-        yield prefix + keys, text + endings[keys]
+        yield keys, text + endings[keys]
 
 
 def wrong_key(*found: tuple[KeyPath, str]) -> ValidationError:

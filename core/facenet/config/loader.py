@@ -63,9 +63,9 @@ def parse_config(
     return _build(Source(values=dict(values)), model, overrides, check_plugins)
 
 
-def dump_config(config: Section, registry: Registry | None = None) -> str:
+def dump_config(config: Section) -> str:
     """The effective configuration as YAML, defaults included; loads again, secrets masked."""
-    shown = _shown_options(registry or Registry(), config.config_dir)
+    shown = _shown_options(Registry(), config.config_dir)
     values = config.model_dump(mode="json", context={"shown_options": shown})
     return yaml.safe_dump(values, sort_keys=False)
 

@@ -51,7 +51,7 @@ class IdentityFolder:
 
 
 def scan_folder(
-    root: Path, *, min_images: int = 1, workers: int = 2, progress: Progress | None = None
+    root: Path, *, min_images: int = 1, progress: Progress | None = None
 ) -> IdentityFolder:
     """Read a folder of identities; every image is decoded once, so that bad ones are known now.
 
@@ -61,7 +61,7 @@ def scan_folder(
     """
     files = files_of_identities(root)
     problems = {}
-    with ThreadPoolExecutor(max(1, workers)) as pool:
+    with ThreadPoolExecutor(2) as pool:
         found = zip(files, pool.map(_decoding_problem, files), strict=True)
         for done, (path, problem) in enumerate(found, start=1):
             if problem:
