@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import timm
-from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from timm.models import get_pretrained_cfg
 
+from facenet.errors import RequestError
+from facenet.spdx import checked_licence
 from facenet.types import Architecture
 
 ALIASES = {
@@ -57,8 +58,8 @@ def spdx_licence(cfg: Any) -> str | None:
     if not cfg.has_weights or cfg.license in (None, "", "unknown"):
         return None
     try:
-        return str(canonicalize_license_expression(cfg.license))
-    except InvalidLicenseExpression:
+        return checked_licence(cfg.license)
+    except RequestError:
         return f"LicenseRef-{cfg.license}"
 
 
