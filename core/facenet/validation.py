@@ -85,9 +85,31 @@ def dotted(keys: Iterable[str | int]) -> str:
     return ".".join(str(key) for key in keys)
 
 
+def changed_keys(
+    then: Mapping[str, Any], now: Mapping[str, Any], *, free: Iterable[str] = ()
+) -> list[str]:
+    """What differs between two mappings of plain values, 'optimizer.lr was 0.1, is 0.2', in order
+    of the keys; `free` names keys, or groups of them, that may differ."""
+    before, after = dict(_flat(then)), dict(_flat(now))
+    return [
+        f"{key} was {before.get(key)}, is {after.get(key)}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+        and not any(key == name or key.startswith(f"{name}.") for name in free)
+    ]
+
+
 def is_secret(key: str) -> bool:
     """Whether a key's name says that its value must not be shown."""
     return _SECRET.search(key) is not None
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _sentence(

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from facenet.benchmark.records import (
     RESULT,
     SWEEP,
@@ -19,26 +17,15 @@ from facenet.benchmark.records import (
     read_record,
     run_folder,
 )
-from facenet.config import BenchmarkConfig, Slot, TrainConfig, dump_config
+from facenet.config import BenchmarkConfig, Slot, TrainConfig, plain_config
+from facenet.config.train import NEUTRAL
 from facenet.data import IdentityFolder
 from facenet.errors import ConfigError, DataError, RequestError
 from facenet.text import slug
-from facenet.training.checkpoints import changed_keys, plain_config
 from facenet.training.licences import check_run
+from facenet.validation import changed_keys
 
-NOT_DECISIVE = (
-    "data.root",
-    "data.num_workers",
-    "data.pin_memory",
-    "data.persistent_workers",
-    "data.cache_dataset",
-    "trainer.enable_progress_bar",
-    "watchdog",
-    "logging.output_dir",
-    "logging.loggers",
-    "logging.log_every_n_steps",
-    "licences",
-)
+NOT_DECISIVE = (*NEUTRAL, "logging.output_dir", "logging.loggers", "logging.log_every_n_steps")
 """Keys of a training configuration that do not change what comes of a run. Images are told apart
 by their digest instead of the folder that they are in."""
 
@@ -69,7 +56,7 @@ def sweep_of(config: BenchmarkConfig, runs: list[Run], folder: IdentityFolder) -
     """The plan of a sweep over the images of a folder, as it is written to the disk."""
     data = digest(folder)
     return Sweep(
-        configuration=yaml.safe_load(dump_config(config)),
+        configuration=plain_config(config),
         runs=tuple(
             PlannedRun(key=run.key, configuration=plain_config(run.config), data=data)
             for run in runs

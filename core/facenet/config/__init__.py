@@ -2,8 +2,8 @@
 
 from facenet.config.benchmark import BenchmarkConfig
 from facenet.config.inference import InferenceConfig
-from facenet.config.loader import dump_config, load_config, parse_config
-from facenet.config.section import BackboneSlot, Section, Slot
+from facenet.config.loader import dump_config, load_config, parse_config, plain_config
+from facenet.config.section import Section, Slot
 from facenet.config.train import TrainConfig
 
 CONFIGS: dict[str, type[Section]] = {
@@ -15,7 +15,6 @@ CONFIGS: dict[str, type[Section]] = {
 
 __all__ = [
     "CONFIGS",
-    "BackboneSlot",
     "BenchmarkConfig",
     "InferenceConfig",
     "Section",
@@ -24,4 +23,5 @@ __all__ = [
     "dump_config",
     "load_config",
     "parse_config",
+    "plain_config",
 ]

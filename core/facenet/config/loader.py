@@ -65,9 +65,13 @@ def parse_config(
 
 def dump_config(config: Section) -> str:
     """The effective configuration as YAML, defaults included; loads again, secrets masked."""
+    return yaml.safe_dump(plain_config(config), sort_keys=False)
+
+
+def plain_config(config: Section) -> dict[str, Any]:
+    """The effective configuration as plain values, defaults included, secrets masked."""
     shown = _shown_options(Registry(), config.config_dir)
-    values = config.model_dump(mode="json", context={"shown_options": shown})
-    return yaml.safe_dump(values, sort_keys=False)
+    return config.model_dump(mode="json", context={"shown_options": shown})
 
 
 def _build(

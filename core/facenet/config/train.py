@@ -31,6 +31,18 @@ Augmentation = Literal["flip", "color", "crop", "rotation", "blur", "jpeg"]
 PixelType = Literal["uint8", "float16", "float32"]
 Precision = Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true"]
 
+NEUTRAL = (
+    "data.root",
+    "data.num_workers",
+    "data.pin_memory",
+    "data.persistent_workers",
+    "data.cache_dataset",
+    "trainer.enable_progress_bar",
+    "watchdog",
+    "licences",
+)
+"""Keys of a training configuration, or groups of them, that do not decide what is computed."""
+
 
 class DataConfig(Section):
     """Images and how they become batches."""

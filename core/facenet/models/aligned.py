@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +13,7 @@ from facenet.errors import DataError
 from facenet.imaging import ALIGNMENT_FILE
 from facenet.models.record import Record
 from facenet.types import Alignment
-from facenet.validation import config_error
+from facenet.validation import changed_keys, config_error
 
 
 class AlignedFolder(Record):
@@ -32,12 +31,12 @@ class AlignedFolder(Record):
 
     def changes_to(self, other: AlignedFolder) -> list[str]:
         """`key was x, is y` for each setting in which another differs."""
-        then, now = (dict(_flat(each.model_dump(mode="json"))) for each in (self, other))
-        return [
-            f"{key} was {then.get(key)}, is {now.get(key)}"
-            for key in dict.fromkeys([*then, *now])
-            if then.get(key) != now.get(key)
-        ]
+        return changed_keys(self._settings(), other._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        """By name, the detector's options behind its own."""
+        options = {f"detector.{key}": value for key, value in self.options.items()}
+        return self.model_dump(mode="json", exclude={"options"}) | options
 
 
 def read_aligned(folder: Path) -> AlignedFolder | None:
@@ -77,12 +76,3 @@ def alignment_around(image: str) -> Alignment | None:
 def _alignment_above(folder: Path) -> Alignment | None:
     found = (read_aligned(each) for each in (folder, *folder.parents))
     return next((aligned.alignment for aligned in found if aligned), None)
-
-
-def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The settings by name, the detector's options behind its own."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from ((f"detector.{option}", each) for option, each in value.items())
-        else:
-            yield key, value

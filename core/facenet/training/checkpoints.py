@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import yaml
 from lightning.fabric.plugins import TorchCheckpointIO
 
-from facenet.config import TrainConfig, dump_config
+from facenet.config import TrainConfig, plain_config
+from facenet.config.train import NEUTRAL
 from facenet.errors import ModelError, TrainingError
 from facenet.models.checkpoint import read_content
+from facenet.validation import changed_keys
 
 FOLDER, LAST = "checkpoints", "last.ckpt"
 STATE_KEY = "facenet_run"
 """Where a checkpoint keeps its `RunState`, as a dictionary of plain values."""
 
 _FREE_TO_CHANGE = (
-    "data.root",
-    "data.num_workers",
-    "data.pin_memory",
-    "data.persistent_workers",
-    "data.cache_dataset",
+    *NEUTRAL,
     "trainer.max_epochs",
     "trainer.accelerator",
     "trainer.strategy",
-    "trainer.enable_progress_bar",
-    "watchdog",
     "logging",
-    "licences",
 )
 """Keys that do not decide what is computed at a step, except the end of the cosine."""
 
@@ -93,12 +86,6 @@ def read_state(path: Path) -> RunState:
         raise ModelError(f"{path}: holds no state of a training run that could go on") from None
 
 
-def plain_config(config: TrainConfig) -> dict[str, Any]:
-    """A configuration as plain values, its secrets masked."""
-    values: dict[str, Any] = yaml.safe_load(dump_config(config))
-    return values
-
-
 def refuse_another_run(config: TrainConfig, state: RunState, path: Path) -> None:
     """Raise `ModelError` when going on with this configuration would be another run."""
     if changed := changed_keys(state.config, plain_config(config), free=_FREE_TO_CHANGE):
@@ -106,25 +93,3 @@ def refuse_another_run(config: TrainConfig, state: RunState, path: Path) -> None
             f"{path}: cannot go on with another configuration: {'; '.join(changed)}. "
             "Set the former values, or start a new run in another logging.output_dir"
         )
-
-
-def changed_keys(
-    then: Mapping[str, Any], now: Mapping[str, Any], *, free: Iterable[str] = ()
-) -> list[str]:
-    """What differs between two plain configurations, 'optimizer.lr was 0.1, is 0.2', in order of
-    the keys; `free` names keys, or groups of them, that may differ."""
-    before, after = dict(_flat(then)), dict(_flat(now))
-    return [
-        f"{key} was {before.get(key)}, is {after.get(key)}"
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key)
-        and not any(key == name or key.startswith(f"{name}.") for name in free)
-    ]
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from lightning import LightningModule
 
-from facenet.config import TrainConfig
+from facenet.config import TrainConfig, plain_config
 from facenet.errors import ModelError, TrainingError
 from facenet.models import ModelCard, NetworkSpec, Preprocessing, alignment_of, build_network
 from facenet.models.checkpoint import CARD_KEY
 from facenet.models.pixels import ToInput
 from facenet.models.weights import embedding_space
 from facenet.plugins import Registry
-from facenet.training.checkpoints import STATE_KEY, RunState, plain_config
+from facenet.training.checkpoints import STATE_KEY, RunState
 from facenet.training.figures import Figures
 from facenet.training.held_out import split_of
 from facenet.training.loss import TripletLoss, triplet_loss
