@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from facenet.errors import AmbiguousPlugin, BrokenPlugin, PluginError, UnknownPlugin
 from facenet.plugin_loading import named
+from facenet.plugins import Plugin, Registry
 from facenet.text import did_you_mean
-from facenet.types import Architecture
-
-if TYPE_CHECKING:
-    from facenet.plugins import Plugin, Registry
+from facenet.types import Architecture, PluginKind
 
 PREFERRED_BACKBONES = "torchvision"
 """Where a bare architecture name is looked up before the other backbone plugins."""
@@ -51,7 +49,12 @@ def listed(
             yield plugin, offered
 
 
-def resolve(registry: Registry, name: str) -> tuple[Plugin, str]:
+def plugin_of(registry: Registry, kind: PluginKind, name: str) -> Plugin:
+    """The plugin of a kind that a name in YAML stands for; raises `PluginError`."""
+    return resolve_backbone(registry, name)[0] if kind == "backbone" else registry.load(kind, name)
+
+
+def resolve_backbone(registry: Registry, name: str) -> tuple[Plugin, str]:
     """The plugin and the architecture that a backbone name in YAML stands for.
 
     `plugin/architecture` names both. A bare name is a plugin's own name (its first architecture)

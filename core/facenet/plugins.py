@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from facenet.architectures import resolve
 from facenet.errors import (
     AmbiguousPlugin,
     BrokenPlugin,
@@ -182,23 +181,13 @@ class Registry:
     def check(self) -> list[tuple[PluginRef, PluginError | None]]:
         """Load every plugin and extension on its own; per plugin its error, or None."""
         results: list[tuple[PluginRef, PluginError | None]] = []
-        for ref in self._refs:
+        for ref in [*self._refs, *installed("extension", EXTENSIONS_GROUP)]:
             try:
-                self.load_ref(ref)
-                results.append((ref, None))
-            except PluginError as error:
-                results.append((ref, error))
-        for ref in installed("extension", EXTENSIONS_GROUP):
-            try:
-                load_extension(ref)
+                load_extension(ref) if ref.kind == "extension" else self.load_ref(ref)
                 results.append((ref, None))
             except PluginError as error:
                 results.append((ref, error))
         return results
-
-    def resolve_backbone(self, name: str) -> tuple[Plugin, str]:
-        """The plugin and the architecture that a backbone name in YAML stands for."""
-        return resolve(self, name)
 
     def notify(self, event: str, **arguments: Any) -> None:
         """Tell every extension what has happened.

@@ -30,6 +30,7 @@ only-include = ["{module}.py"]
 
 EVALUATE = """\
 import sys
+from facenet.architectures import resolve_backbone
 from facenet.errors import PluginError
 from facenet.plugins import Registry
 

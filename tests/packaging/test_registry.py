@@ -199,25 +199,25 @@ def test_check_names_whose_plugin_is_wrong_and_passes_the_others(plugins: Enviro
     ],
 )
 def test_a_backbone_is_found_by(plugins: Environment, name: str, architecture: str) -> None:
-    assert plugins.evaluate(f"registry.resolve_backbone({name!r})[1]") == architecture
+    assert plugins.evaluate(f"resolve_backbone(registry, {name!r})[1]") == architecture
 
 
 def test_no_plugin_takes_another_ones_backbone_silently(plugins: Environment) -> None:
     """A plugin that is called as a network of torchvision's: neither is meant unless it is said."""
-    said = plugins.evaluate("registry.resolve_backbone('resnet18')")
+    said = plugins.evaluate("resolve_backbone(registry, 'resnet18')")
     assert said == (
         "AmbiguousPlugin: backbone 'resnet18' is offered more than once: "
         "choose 'resnet18/shadow18' or 'torchvision/resnet18'"
     )
     for chosen in ("torchvision/resnet18", "resnet18/shadow18"):
-        found = f"registry.resolve_backbone({chosen!r})"
+        found = f"resolve_backbone(registry, {chosen!r})"
         assert plugins.evaluate(f"'/'.join(({found}[0].ref.name, {found}[1]))") == chosen
-    preferred = plugins.evaluate("registry.resolve_backbone('resnet50')[0].ref.name")
+    preferred = plugins.evaluate("resolve_backbone(registry, 'resnet50')[0].ref.name")
     assert preferred == "torchvision"
 
 
 def test_an_architecture_of_two_plugins_is_ambiguous(plugins: Environment) -> None:
-    assert plugins.evaluate("registry.resolve_backbone('acme18')") == (
+    assert plugins.evaluate("resolve_backbone(registry, 'acme18')") == (
         "AmbiguousPlugin: backbone 'acme18' is offered more than once: "
         "choose 'acme/acme18' or 'resnet18/acme18'"
     )
@@ -230,13 +230,13 @@ def test_a_backbone_is_built_for_an_image_size(plugins: Environment) -> None:
 
 
 def test_an_unknown_architecture_suggests_the_nearest(plugins: Environment) -> None:
-    assert plugins.evaluate("registry.resolve_backbone('acme/acme81')") == (
+    assert plugins.evaluate("resolve_backbone(registry, 'acme/acme81')") == (
         "UnknownPlugin: backbone plugin 'acme' has no architecture 'acme81', did you mean 'acme18'?"
     )
 
 
 def test_a_backbone_plugin_that_cannot_list_is_named(plugins: Environment) -> None:
-    assert plugins.evaluate("registry.resolve_backbone('nolist')") == (
+    assert plugins.evaluate("resolve_backbone(registry, 'nolist')") == (
         "BrokenPlugin: backbone plugin 'nolist' of acme-nolist 1.0: "
         "list_architectures() raised OSError: the list is gone"
     )

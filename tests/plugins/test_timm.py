@@ -14,7 +14,7 @@ import torch  # noqa: E402
 from huggingface_hub import constants  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
-from facenet.architectures import architectures  # noqa: E402
+from facenet.architectures import architectures, resolve_backbone  # noqa: E402
 from facenet.errors import ConfigError, ModelError, UnknownPlugin  # noqa: E402
 from facenet.plugins import Registry  # noqa: E402
 from facenet.testing import build_backbone  # noqa: E402
@@ -67,7 +67,7 @@ def test_every_network_of_timm_is_offered_with_and_without_its_tag() -> None:
 
 @pytest.mark.parametrize("name", PROMISED)
 def test_a_promised_name_needs_no_plugin_before_it(name: str) -> None:
-    plugin, architecture = Registry().resolve_backbone(name)
+    plugin, architecture = resolve_backbone(Registry(), name)
     assert (plugin.ref.name, architecture) == ("timm", name)
 
 
@@ -80,8 +80,10 @@ def test_an_alias_means_the_network_and_weights_that_it_says() -> None:
 
 def test_a_network_of_torchvision_is_found_without_importing_timm() -> None:
     script = (
-        "import sys; from facenet.plugins import Registry\n"
-        "print(Registry().resolve_backbone('resnet50')[0].ref.name, 'timm' in sys.modules)"
+        "import sys\n"
+        "from facenet.architectures import resolve_backbone\n"
+        "from facenet.plugins import Registry\n"
+        "print(resolve_backbone(Registry(), 'resnet50')[0].ref.name, 'timm' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["torchvision", "False"]
@@ -91,7 +93,7 @@ def test_without_timm_its_networks_name_the_extra(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delitem(sys.modules, "facenet_timm.names")
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(UnknownPlugin) as raised:
-        Registry().resolve_backbone("convnextv2_tiny")
+        resolve_backbone(Registry(), "convnextv2_tiny")
     assert "unknown backbone 'convnextv2_tiny'" in str(raised.value)
     assert "pip install 'facenet-kit[timm]'" in str(raised.value)
 
@@ -101,7 +103,7 @@ def test_a_name_that_no_library_has_is_explained(name: str) -> None:
     with pytest.raises(
         UnknownPlugin, match="no library has a network of that name; take mvitv2_small or mvitv2_ba"
     ):
-        Registry().resolve_backbone(name)
+        resolve_backbone(Registry(), name)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facenet.architectures import plugin_of
 from facenet.cli.options import PATH, json_option
 from facenet.cli.output import print_json, print_table
 from facenet.errors import RequestError
@@ -140,8 +141,7 @@ def _run_suites(kind: Any, name: str, overrides: tuple[str, ...], as_json: bool)
     from facenet.config.source import options_from
 
     options = options_from(overrides)
-    registry = Registry()
-    plugin = registry.resolve_backbone(name)[0] if kind == "backbone" else registry.load(kind, name)
+    plugin = plugin_of(Registry(), kind, name)
     try:
         from facenet.testing.installed import run_suites
     except ModuleNotFoundError as error:

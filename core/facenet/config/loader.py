@@ -9,11 +9,12 @@ from typing import Any, TypeVar, overload
 import yaml
 from pydantic import ValidationError
 
+from facenet.architectures import plugin_of
 from facenet.config.inference import InferenceConfig
 from facenet.config.section import PluginCheck, PluginOptions, Section
 from facenet.config.source import Source, apply_overrides, expand_short_spellings, read_yaml
 from facenet.errors import ConfigError, PluginError
-from facenet.plugins import Plugin, Registry
+from facenet.plugins import Registry
 from facenet.types import PluginKind
 from facenet.validation import KeyPath, is_secret, problems
 
@@ -97,7 +98,7 @@ def _plugin_check(registry: Registry, config_dir: Path | None) -> PluginCheck:
 
     def check(kind: PluginKind, name: str, options: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
         try:
-            plugin = _find(registry, kind, name)
+            plugin = plugin_of(registry, kind, name)
             plugin.parse_options(options, {"config_dir": config_dir})
         except PluginError as error:
             return [((), str(error))]
@@ -108,12 +109,6 @@ def _plugin_check(registry: Registry, config_dir: Path | None) -> PluginCheck:
     return check
 
 
-def _find(registry: Registry, kind: PluginKind, name: str) -> Plugin:
-    if kind == "backbone":
-        return registry.resolve_backbone(name)[0]
-    return registry.load(kind, name)
-
-
 def _shown_options(registry: Registry, config_dir: Path | None) -> PluginOptions:
     """What slots call while they are dumped: their options, fit to be shown."""
 
@@ -121,7 +116,7 @@ def _shown_options(registry: Registry, config_dir: Path | None) -> PluginOptions
         if not options:
             return {}
         try:
-            plugin = _find(registry, kind, name)
+            plugin = plugin_of(registry, kind, name)
             parsed = plugin.parse_options(options, {"config_dir": config_dir})
         except (PluginError, ValidationError):
             # Nobody can say which of them are secret.

@@ -120,7 +120,7 @@ class BackboneSlot(Slot):
 
     @property
     def name(self) -> str:
-        """The name that `Registry.resolve_backbone` understands."""
+        """The name that `facenet.architectures.resolve_backbone` understands."""
         return f"{self.plugin}/{self.architecture}" if self.architecture else self.plugin
 
 

@@ -8,6 +8,7 @@ from typing import Self
 import torch
 from torch import nn
 
+from facenet.architectures import resolve_backbone
 from facenet.errors import IncompatiblePlugin
 from facenet.models.card import NetworkSpec
 from facenet.plugins import Registry
@@ -77,7 +78,7 @@ def build_network(
     means the same network wherever the model is loaded, and keeps no option that says where
     pretrained weights were found.
     """
-    plugin, architecture = Registry().resolve_backbone(spec.backbone)
+    plugin, architecture = resolve_backbone(Registry(), spec.backbone)
     backbone = plugin.make_from(
         spec.options, architecture=architecture, pretrained=pretrained, image_size=image_size
     )

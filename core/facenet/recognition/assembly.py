@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from facenet.architectures import resolve_backbone
 from facenet.config import InferenceConfig
 from facenet.licensing import (
     check_licences,
@@ -64,7 +65,7 @@ def _check_licences(
         return
     network = model.card.network
     if isinstance(network, NetworkSpec):
-        plugins = (*plugins, registry.resolve_backbone(network.backbone)[0])
+        plugins = (*plugins, resolve_backbone(registry, network.backbone)[0])
     chains = [chain for plugin in plugins for chain in plugin_chains(plugin)]
     chains += [model_chain(config.checkpoint_path, model.card.licence), *extension_chains()]
     check_licences(config.licences.allow, chains)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from facenet.architectures import resolve_backbone
 from facenet.plugins import Registry
 from facenet.testing.suite import Suite, to_override
 from facenet.types import Backbone
@@ -66,7 +67,7 @@ def build_backbone(
     name: str, image_size: int, *, pretrained: bool = False, **options: Any
 ) -> Backbone:
     """Build a backbone by a name as in YAML."""
-    plugin, architecture = Registry().resolve_backbone(name)
+    plugin, architecture = resolve_backbone(Registry(), name)
     backbone: Backbone = plugin.make_from(
         options, architecture=architecture, pretrained=pretrained, image_size=image_size
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from facenet.architectures import architectures
+from facenet.architectures import architectures, plugin_of, resolve_backbone
 from facenet.errors import FacenetError
 from facenet.plugins import Plugin, Registry
 from facenet.stores import Store
@@ -85,9 +85,7 @@ class Checked:
 
     @cached_property
     def plugin(self) -> Plugin:
-        if self.kind == "backbone":
-            return Registry().resolve_backbone(self.name)[0]
-        return Registry().load(self.kind, self.name)
+        return plugin_of(Registry(), self.kind, self.name)
 
     def options_in(self, folder: Path, number: int = 0) -> dict[str, Any]:
         """The options with a number for each {}, and a path in `folder` for one that is needed."""
@@ -120,7 +118,7 @@ class Checked:
         class TestBackbone(BackboneSuite):
             @pytest.fixture
             def image_size(self) -> int:
-                plugin, name = Registry().resolve_backbone(checked.name)
+                plugin, name = resolve_backbone(Registry(), checked.name)
                 sizes = {each.name: each.input_size for each in architectures(plugin)}
                 return sizes[name] or DEFAULT_SIZE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from facenet.architectures import architectures
+from facenet.architectures import architectures, resolve_backbone
 from facenet.config import TrainConfig
 from facenet.licensing import (
     Chain,
@@ -35,7 +35,7 @@ def check_pretrained(config: TrainConfig, backbone: str, licence: str | None) ->
 
 def _chains(config: TrainConfig) -> Iterator[Chain]:
     registry = Registry()
-    plugin, architecture = registry.resolve_backbone(config.model.backbone.name)
+    plugin, architecture = resolve_backbone(registry, config.model.backbone.name)
     yield from plugin_chains(plugin)
     if config.model.pretrained and not config.model.backbone.options:
         listed = {each.name: each.licence for each in architectures(plugin)}
