@@ -11,8 +11,8 @@ from pydantic import Field, ValidationError
 
 from facenet.errors import DataError
 from facenet.evaluation import Estimate
-from facenet.models.record import Record
 from facenet.paths import write_whole
+from facenet.stored import Stored
 from facenet.validation import config_error
 
 SWEEP, RUNS = "sweep.json", "runs"
@@ -20,10 +20,10 @@ SWEEP, RUNS = "sweep.json", "runs"
 PROGRESS, RESULT, EMBEDDINGS = "progress.json", "run_result.json", "embeddings.npz"
 """In the folder of a run."""
 
-Read = TypeVar("Read", bound=Record)
+Read = TypeVar("Read", bound=Stored)
 
 
-class RunKey(Record):
+class RunKey(Stored):
     """What tells the runs of a sweep apart; `name` is that of the run's folder.
 
     `backbone` and `miner` are named as in the configuration, with their options in brackets where
@@ -37,7 +37,7 @@ class RunKey(Record):
     seed: int
 
 
-class PlannedRun(Record):
+class PlannedRun(Stored):
     """A run, the configuration that decides what comes of it, secrets masked, and the digest of
     its images. A run that was made with others is not this one."""
 
@@ -46,7 +46,7 @@ class PlannedRun(Record):
     data: str
 
 
-class Sweep(Record):
+class Sweep(Stored):
     """The plan of a sweep; `configuration` is the whole benchmark configuration."""
 
     format_version: Literal[1] = 1
@@ -54,7 +54,7 @@ class Sweep(Record):
     runs: tuple[PlannedRun, ...]
 
 
-class Progress(Record):
+class Progress(Stored):
     """How far the training of a run is; `seconds` counts all sessions that worked on it, and
     `accuracy` is that of the last validation."""
 
@@ -66,7 +66,7 @@ class Progress(Record):
     accuracy: float | None = None
 
 
-class Measurement(Record):
+class Measurement(Stored):
     """With what a network was measured, and for what searches its images were embedded.
 
     `device` is 'cpu' or the name of a GPU, `query` the SHA-256 of the query image's file.
@@ -79,7 +79,7 @@ class Measurement(Record):
     query: str | None = None
 
 
-class Speed(Record):
+class Speed(Stored):
     """What a network costs. `flops` counts the floating-point operations for one face, two for
     each multiplication with its addition; `latency_ms` is the median time of one face alone, in
     milliseconds, `throughput` the faces of a second in whole batches."""
@@ -91,7 +91,7 @@ class Speed(Record):
     throughput: float
 
 
-class RunResult(Record):
+class RunResult(Stored):
     """What came of a run: figures of people that it never saw, with 95 % intervals over people.
 
     `speed` and the file `embeddings.npz` come after all runs are trained; None: not yet. A run
@@ -144,7 +144,7 @@ def read_record(path: Path, kind: type[Read]) -> Read | None:
         raise DataError(str(config_error(error, kind, str(path)))) from error
 
 
-def write_record(path: Path, record: Record) -> None:
+def write_record(path: Path, record: Stored) -> None:
     """Write a record whole or not at all; raises `FacenetError` when the disk does not take it."""
     write_whole(path, record.model_dump_json(indent=1).encode() + b"\n")
 

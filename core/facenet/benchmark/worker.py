@@ -37,7 +37,7 @@ from facenet.data import IdentityFolder, Sample
 from facenet.data.source import crops_of
 from facenet.errors import FacenetError
 from facenet.models import TorchModel, load_model
-from facenet.models.record import Record
+from facenet.stored import Stored
 from facenet.training import train
 from facenet.training.progress import Watch, Watched
 
@@ -47,7 +47,7 @@ _MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in the unit of `ru_maxrss`."""
 
 
-class Images(Record):
+class Images(Stored):
     """The images that all runs share, read and checked once by the sweep."""
 
     root: Path
@@ -59,7 +59,7 @@ class Images(Record):
         return IdentityFolder(folder.root, folder.samples, crops=crops_of(config, folder))
 
 
-class Job(Record):
+class Job(Stored):
     """A run and its configuration, which holds secrets and is written nowhere."""
 
     run: PlannedRun
@@ -73,7 +73,7 @@ class Job(Record):
         return config
 
 
-class TrainTask(Record):
+class TrainTask(Stored):
     """Train one run and write its result."""
 
     kind: Literal["train"] = "train"
@@ -82,7 +82,7 @@ class TrainTask(Record):
     job: Job
 
 
-class MeasureTask(Record):
+class MeasureTask(Stored):
     """Measure the networks of finished runs, one after the other."""
 
     kind: Literal["measure"] = "measure"

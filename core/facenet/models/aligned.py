@@ -11,12 +11,12 @@ from pydantic import PositiveInt, ValidationError
 
 from facenet.errors import DataError
 from facenet.imaging import ALIGNMENT_FILE
-from facenet.models.record import Record
+from facenet.stored import Stored
 from facenet.types import Alignment
 from facenet.validation import changed_keys, config_error
 
 
-class AlignedFolder(Record):
+class AlignedFolder(Stored):
     """How the faces of a folder were found and cut out: all that their pixels depend on.
 
     `options` are all those of the detector, files among them as the hash of their content.

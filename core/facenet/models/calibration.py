@@ -20,13 +20,13 @@ from facenet.evaluation import (
     pairs_needed,
     similarity_to_own,
 )
-from facenet.models.record import Record
+from facenet.stored import Stored
 
 FAR_GRID = tuple(10 ** (-step / 10) for step in range(1, 81))
 """FARs at which a calibration knows the threshold: ten a decade, as far as its pairs reach."""
 
 
-class Probability(Record):
+class Probability(Stored):
     """From similarity to the probability that a pair is genuine, where both kinds are as frequent.
 
     `logistic`: 1 / (1 + exp(-(slope x similarity + intercept))). `isotonic`: linear between
@@ -55,7 +55,7 @@ class Probability(Record):
         return float(np.interp(similarity, known, probabilities))
 
 
-class Spread(Record):
+class Spread(Stored):
     """How alike faces were at calibration, as counts in the bins of `facenet.evaluation.EDGES`: of
     `genuine` pairs, and of `searches` among the other photos of all; () where pairs were listed."""
 
@@ -70,7 +70,7 @@ class Spread(Record):
         return counts
 
 
-class Calibration(Record):
+class Calibration(Stored):
     """The similarity `threshold` of a match, measured for one FAR on certain data.
 
     `low` to `high` is its 95 % interval, `fingerprint` the digest of the images, and `curve` has

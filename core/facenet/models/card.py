@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from facenet.errors import ModelError
 from facenet.evaluation import Estimate
 from facenet.models.calibration import Calibration
-from facenet.models.record import Record
+from facenet.stored import Stored
 from facenet.types import Alignment
 from facenet.validation import config_error
 
@@ -21,7 +21,7 @@ FORMAT_VERSION = 2
 Color = Literal["rgb", "bgr"]
 
 
-class NetworkSpec(Record):
+class NetworkSpec(Stored):
     """How to build a network of ours again: `backbone` is `plugin/architecture`."""
 
     format: Literal["facenet"] = "facenet"
@@ -34,7 +34,7 @@ class NetworkSpec(Record):
         return self.backbone
 
 
-class OnnxSpec(Record):
+class OnnxSpec(Stored):
     """A network that came as an ONNX file; `source` is the name that the file had."""
 
     format: Literal["onnx"] = "onnx"
@@ -45,7 +45,7 @@ class OnnxSpec(Record):
         return f"ONNX network {self.source}"
 
 
-class Preprocessing(Record):
+class Preprocessing(Stored):
     """From a face crop to the network's input: resize to `image_size`, scale to 0..1,
     subtract `mean`, divide by `std` (each per channel in the order of `color`)."""
 
@@ -56,7 +56,7 @@ class Preprocessing(Record):
     alignment: Alignment = "none"
 
 
-class Split(Record):
+class Split(Stored):
     """Which identities a model was trained on: what `split_identities` was given.
 
     `folder_sha256` is the digest of the folder's absolute path, which a bundle need not tell.
@@ -72,7 +72,7 @@ class Split(Record):
         return self.folder_sha256 == path_sha256(folder)
 
 
-class ModelCard(Record):
+class ModelCard(Stored):
     """A model's description; `space` is the id of its embedding space, a hash of weights and
     preprocessing, and `licence` the SPDX id of its weights (None: not stated).
 

@@ -1,9 +1,9 @@
-"""The base of all that `config.json` of a bundle is made of."""
+"""The base of what is kept as JSON and read back: cards of bundles, results and tasks of runs."""
 
 from pydantic import BaseModel, ConfigDict
 
 
-class Record(BaseModel):
+class Stored(BaseModel):
     """Unknown keys are refused, values cannot change.
 
     Infinity is written as text, since JSON has no number for it: an interval measured on two
