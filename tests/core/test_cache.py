@@ -24,11 +24,6 @@ SIZE = 32
 
 
 @pytest.fixture
-def folder(faces: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(faces, tmp_path / "faces"))
-
-
-@pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The images that were decoded for the cache since the test began."""
     seen: list[Path] = []
@@ -58,19 +53,19 @@ def all_pixels(cache: CropCache) -> np.ndarray:
     return cache.take(cache.rows(cache.paths))
 
 
-def test_a_cache_holds_what_decoding_gives(folder: Path) -> None:
-    samples = open_folder(training(folder)).samples
-    plain, cached = FaceDataset(samples, SIZE), FaceDataset(samples, SIZE, crops=cache(folder))
+def test_a_cache_holds_what_decoding_gives(own_faces: Path) -> None:
+    samples = open_folder(training(own_faces)).samples
+    plain, cached = FaceDataset(samples, SIZE), FaceDataset(samples, SIZE, crops=cache(own_faces))
     for index in (0, 30, 71):
         assert torch.equal(plain[index][0], cached[index][0])
         assert plain[index][1] == cached[index][1]
 
 
-def test_a_second_opening_decodes_nothing(folder: Path, decoded: list[Path]) -> None:
-    first = cache(folder)
+def test_a_second_opening_decodes_nothing(own_faces: Path, decoded: list[Path]) -> None:
+    first = cache(own_faces)
     assert len(decoded) == 72
     decoded.clear()
-    again = cache(folder)
+    again = cache(own_faces)
     assert decoded == []
     assert np.array_equal(all_pixels(again), all_pixels(first))
 
@@ -97,34 +92,38 @@ def rename_an_identity(folder: Path) -> None:
 @pytest.mark.parametrize(
     "change", [change_an_image, add_an_image, remove_an_image, rename_an_identity]
 )
-def test_a_changed_folder_gets_a_new_cache_in_place_of_the_old(folder: Path, change: Any) -> None:
-    old = cache(folder)
-    change(folder)
-    new = cache(folder)
-    assert entries(folder) == [new.entry] != [old.entry]
+def test_a_changed_folder_gets_a_new_cache_in_place_of_the_old(
+    own_faces: Path, change: Any
+) -> None:
+    old = cache(own_faces)
+    change(own_faces)
+    new = cache(own_faces)
+    assert entries(own_faces) == [new.entry] != [old.entry]
     plain = np.stack([cache_build.read_crop(path, SIZE) for path in new.paths])
     assert np.array_equal(all_pixels(new), plain)
 
 
-def test_sizes_and_types_have_entries_of_their_own(folder: Path, decoded: list[Path]) -> None:
+def test_sizes_and_types_have_entries_of_their_own(own_faces: Path, decoded: list[Path]) -> None:
     variants = [("uint8", 32), ("float16", 32), ("float32", 32), ("uint8", 24)]
-    made = [cache(folder, *variant) for variant in variants]
-    assert len(entries(folder)) == 4
+    made = [cache(own_faces, *variant) for variant in variants]
+    assert len(entries(own_faces)) == 4
     decoded.clear()
-    assert [all_pixels(cache(folder, *variant)).shape for variant in variants] == [
+    assert [all_pixels(cache(own_faces, *variant)).shape for variant in variants] == [
         all_pixels(each).shape for each in made
     ]
     assert decoded == []
 
 
 @pytest.mark.parametrize("precision", ["float16", "float32"])
-def test_float_pixels_are_in_0_to_1_and_give_back_their_bytes(folder: Path, precision: Any) -> None:
-    stored = all_pixels(cache(folder, precision))
+def test_float_pixels_are_in_0_to_1_and_give_back_their_bytes(
+    own_faces: Path, precision: Any
+) -> None:
+    stored = all_pixels(cache(own_faces, precision))
     assert stored.dtype == precision
     assert 0.0 <= stored.min() < 0.1 < 0.9 < stored.max() <= 1.0
-    samples = open_folder(training(folder)).samples
-    from_bytes = FaceDataset(samples, SIZE, crops=cache(folder)).pixels(range(72))
-    as_bytes = FaceDataset(samples, SIZE, crops=cache(folder, precision)).pixels(range(72))
+    samples = open_folder(training(own_faces)).samples
+    from_bytes = FaceDataset(samples, SIZE, crops=cache(own_faces)).pixels(range(72))
+    as_bytes = FaceDataset(samples, SIZE, crops=cache(own_faces, precision)).pixels(range(72))
     assert torch.equal(as_bytes, from_bytes)
 
 
@@ -134,11 +133,11 @@ def test_every_byte_survives_being_a_float(precision: Any) -> None:
     assert torch.equal(as_type(as_type(every, precision), "uint8"), every)
 
 
-def test_unreadable_images_are_known_without_decoding(folder: Path, decoded: list[Path]) -> None:
-    (folder / "id-001" / "text.jpg").write_text("no image")
-    config = training(folder, min_images_per_class=2)
+def test_unreadable_images_are_known_without_decoding(own_faces: Path, decoded: list[Path]) -> None:
+    (own_faces / "id-001" / "text.jpg").write_text("no image")
+    config = training(own_faces, min_images_per_class=2)
     plain = open_folder(config)
-    cached = cached_training(folder, min_images_per_class=2)
+    cached = cached_training(own_faces, min_images_per_class=2)
     first = open_folder(cached)
     decoded.clear()
     again = open_folder(cached)
@@ -178,63 +177,63 @@ def remove_the_index(entry: Path) -> None:
     "damage",
     [cut_the_pixels, flip_a_byte, empty_the_index, garble_the_pixels, remove_the_index],
 )
-def test_a_damaged_cache_is_rebuilt(folder: Path, damage: Any, decoded: list[Path]) -> None:
-    intact = all_pixels(cache(folder))
-    damage(cache(folder).entry)
+def test_a_damaged_cache_is_rebuilt(own_faces: Path, damage: Any, decoded: list[Path]) -> None:
+    intact = all_pixels(cache(own_faces))
+    damage(cache(own_faces).entry)
     decoded.clear()
-    assert np.array_equal(all_pixels(cache(folder)), intact)
+    assert np.array_equal(all_pixels(cache(own_faces)), intact)
     assert len(decoded) == 72
     decoded.clear()
-    cache(folder)
+    cache(own_faces)
     assert decoded == []
 
 
-def test_an_interrupted_build_leaves_nothing(folder: Path) -> None:
+def test_an_interrupted_build_leaves_nothing(own_faces: Path) -> None:
     def interrupt(done: int, total: int) -> None:
-        if (folder.parent / "cache").exists() and done == 40:
+        if (own_faces.parent / "cache").exists() and done == 40:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cache(folder, progress=interrupt)
-    assert entries(folder) == []
-    assert len(all_pixels(cache(folder))) == 72
+        cache(own_faces, progress=interrupt)
+    assert entries(own_faces) == []
+    assert len(all_pixels(cache(own_faces))) == 72
 
 
-def test_what_killed_builds_left_is_removed_and_running_ones_are_left(folder: Path) -> None:
-    home = cache(folder).entry.parent
+def test_what_killed_builds_left_is_removed_and_running_ones_are_left(own_faces: Path) -> None:
+    home = cache(own_faces).entry.parent
     for name, age in (("dead", 7200), ("alive", 0)):
         (home / f".building-{name}").mkdir()
         os.utime(home / f".building-{name}", (os.stat(home).st_mtime - age,) * 2)
-    add_an_image(folder)
-    entry = cache(folder).entry
+    add_an_image(own_faces)
+    entry = cache(own_faces).entry
     assert sorted(path.name for path in home.iterdir()) == [".building-alive", entry.name]
 
 
-def test_a_full_disk_is_named_and_nothing_stays(folder: Path, full_disk) -> None:
+def test_a_full_disk_is_named_and_nothing_stays(own_faces: Path, full_disk) -> None:
     expected = r"cannot be written: .*1 MB.*data.cache_dataset=false"
     with full_disk(50_000), pytest.raises(DataError, match=expected):
-        cache(folder)
-    assert entries(folder) == []
+        cache(own_faces)
+    assert entries(own_faces) == []
 
 
-def test_builds_at_the_same_time_agree(folder: Path) -> None:
+def test_builds_at_the_same_time_agree(own_faces: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(lambda _: all_pixels(cache(folder)), range(4)))
+        made = list(pool.map(lambda _: all_pixels(cache(own_faces)), range(4)))
     assert all(np.array_equal(each, made[0]) for each in made)
-    assert len(entries(folder)) == 1
+    assert len(entries(own_faces)) == 1
 
 
-def test_a_cache_travels_to_a_worker_without_its_pixels(folder: Path) -> None:
-    opened = cache(folder)
+def test_a_cache_travels_to_a_worker_without_its_pixels(own_faces: Path) -> None:
+    opened = cache(own_faces)
     expected = all_pixels(opened)
     sent = pickle.dumps(opened)
     assert len(sent) < expected.nbytes / 10
     assert np.array_equal(all_pixels(pickle.loads(sent)), expected)
 
 
-def test_the_pixels_cannot_be_changed_by_accident(folder: Path) -> None:
+def test_the_pixels_cannot_be_changed_by_accident(own_faces: Path) -> None:
     with pytest.raises(ValueError, match="read-only"):
-        cache(folder)._pixels[0] = 0
+        cache(own_faces)._pixels[0] = 0
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
@@ -260,13 +259,13 @@ def cached_training(folder: Path, **data: Any) -> TrainConfig:
 @pytest.mark.parametrize("precision", ["uint8", "float16", "float32"])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_are_the_same_with_and_without_the_cache(
-    folder: Path, precision: str, workers: int
+    own_faces: Path, precision: str, workers: int
 ) -> None:
-    plain = training(folder, precision=precision)
-    cached = cached_training(folder, precision=precision, num_workers=workers)
+    plain = training(own_faces, precision=precision)
+    cached = cached_training(own_faces, precision=precision, num_workers=workers)
     without = FaceDataModule(plain, open_folder(plain))
     with_cache = FaceDataModule(cached, open_folder(cached))
-    assert (folder.parent / "config" / ".facenet" / "cache").is_dir()
+    assert (own_faces.parent / "config" / ".facenet" / "cache").is_dir()
     for loader in ("train_dataloader", "val_dataloader"):
         pairs = zip(getattr(without, loader)(), getattr(with_cache, loader)(), strict=True)
         for (pixels, labels), (same_pixels, same_labels) in pairs:
@@ -276,19 +275,19 @@ def test_batches_are_the_same_with_and_without_the_cache(
 
 
 def test_a_folder_that_was_only_scanned_is_cached_all_the_same(
-    folder: Path, decoded: list[Path]
+    own_faces: Path, decoded: list[Path]
 ) -> None:
-    config = cached_training(folder)
-    module = FaceDataModule(config, open_folder(training(folder)))
+    config = cached_training(own_faces)
+    module = FaceDataModule(config, open_folder(training(own_faces)))
     assert len(decoded) == 72
-    shutil.rmtree(folder)
+    shutil.rmtree(own_faces)
     for pixels, _ in module.train_dataloader():
         assert pixels.shape == (12, 3, SIZE, SIZE)
 
 
 def test_training_with_the_cache_decodes_each_image_once(
     facenet: Any,
-    folder: Path,
+    own_faces: Path,
     train_values: dict[str, Any],
     decoded: list[Path],
     tmp_path: Path,
@@ -298,12 +297,12 @@ def test_training_with_the_cache_decodes_each_image_once(
         raise ImageError(f"{path}: decoded in spite of the cache")
 
     monkeypatch.setattr(dataset, "read_crop", never)
-    data = {**train_values["data"], "root": str(folder), "cache_dataset": True}
+    data = {**train_values["data"], "root": str(own_faces), "cache_dataset": True}
     path = tmp_path / "train.yaml"
     values = {**train_values, "data": data, "trainer": {**train_values["trainer"], "max_epochs": 1}}
     path.write_text(yaml.safe_dump(values))
     for decodings in (72, 0):
         decoded.clear()
-        ran = facenet("train", "--config", path)
+        ran = facenet("train", "--config", path, "--replace")
         assert ran.code == 0, ran.err
         assert len(decoded) == decodings

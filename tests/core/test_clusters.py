@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from facenet import Recognizer
-from facenet.config import InferenceConfig, parse_config
 from facenet.errors import DataError, RequestError
 from facenet.recognition.clusters import group
+
+from .opening import recognizer_of
 
 
 @pytest.fixture
 def recognizer(trained: Path) -> Recognizer:
-    values = {"checkpoint_path": str(trained / "bundle"), "device": "cpu", "store": "memory"}
-    return Recognizer.from_config(parse_config(values, InferenceConfig))
+    return recognizer_of(trained)
 
 
 def unit(*rows: tuple[float, float, float]) -> np.ndarray:
@@ -61,9 +61,6 @@ def test_a_missing_folder_is_named(recognizer: Recognizer, tmp_path: Path) -> No
         recognizer.cluster(tmp_path / "none")
 
 
-def test_no_threshold_is_invented(trained: Path, faces: Path) -> None:
-    checkpoint = next((trained / "checkpoints").glob("epoch*.ckpt"))
-    values = {"checkpoint_path": str(checkpoint), "device": "cpu", "store": "memory"}
-    uncalibrated = Recognizer.from_config(parse_config(values, InferenceConfig))
+def test_no_threshold_is_invented(trained: Path, checkpoint: Path, faces: Path) -> None:
     with pytest.raises(RequestError, match="has no calibrated threshold"):
-        uncalibrated.cluster(faces)
+        recognizer_of(trained, checkpoint_path=str(checkpoint)).cluster(faces)

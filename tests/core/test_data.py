@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import shutil
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,11 +28,6 @@ from facenet.data import (
 from facenet.errors import DataError
 
 
-@pytest.fixture
-def folder(faces: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(faces, tmp_path / "faces"))
-
-
 def test_a_folder_gives_its_identities_and_images(faces: Path) -> None:
     found = scan_folder(faces)
     assert len(found.identities) == 12
@@ -42,24 +36,24 @@ def test_a_folder_gives_its_identities_and_images(faces: Path) -> None:
     assert all(sample.path.parent.name == sample.identity for sample in found.samples)
 
 
-def test_unreadable_images_are_listed_and_left_out(folder: Path) -> None:
-    bad = folder / "id-000" / "000.jpg"
+def test_unreadable_images_are_listed_and_left_out(own_faces: Path) -> None:
+    bad = own_faces / "id-000" / "000.jpg"
     bad.write_bytes(bad.read_bytes()[:300])
-    (folder / "id-001" / "text.jpg").write_text("no image")
-    found = scan_folder(folder)
+    (own_faces / "id-001" / "text.jpg").write_text("no image")
+    found = scan_folder(own_faces)
     assert len(found.samples) == 71
     assert [reason.split(":")[0] for reason in found.unreadable] == [
         str(bad),
-        str(folder / "id-001" / "text.jpg"),
+        str(own_faces / "id-001" / "text.jpg"),
     ]
 
 
-def test_identities_with_too_few_readable_images_are_listed_and_left_out(folder: Path) -> None:
-    for image in sorted((folder / "id-002").iterdir())[1:]:
+def test_identities_with_too_few_readable_images_are_listed_and_left_out(own_faces: Path) -> None:
+    for image in sorted((own_faces / "id-002").iterdir())[1:]:
         image.unlink()
-    for image in sorted((folder / "id-003").iterdir())[1:]:
+    for image in sorted((own_faces / "id-003").iterdir())[1:]:
         image.write_bytes(b"")
-    found = scan_folder(folder, min_images=2)
+    found = scan_folder(own_faces, min_images=2)
     assert found.too_few == ("id-002", "id-003")
     assert len(found.identities) == 10
 

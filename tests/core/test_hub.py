@@ -265,11 +265,6 @@ def theirs(hub: Hub, tmp_path: Path) -> Machine:
 
 
 @pytest.fixture
-def bundle(trained: Path) -> Path:
-    return trained / "bundle"
-
-
-@pytest.fixture
 def push(bundle: Path) -> str:
     """An expression that a push begins with; its arguments are still to come."""
     return f"load({str(bundle)!r}).push_to_hub"

@@ -14,17 +14,10 @@ import pytest
 from PIL import Image
 
 from facenet import Recognizer
-from facenet.config import InferenceConfig, parse_config
 from facenet.errors import ConfigError, ImageError, ModelError, RequestError, StoreError
-from facenet.plugins import Registry
 from facenet.recognition import embed_files, populate
 
-
-def recognizer_of(trained: Path, **values: object) -> Recognizer:
-    """Quality is off: the small model of the tests finds drawn people unlike themselves."""
-    config = {"checkpoint_path": str(trained / "bundle"), "device": "cpu", "store": "memory"}
-    config["quality"] = "off"
-    return Recognizer.from_config(parse_config({**config, **values}, InferenceConfig))
+from .opening import EarlierStore, EarlierWrapper, over, recognizer_of
 
 
 @pytest.fixture
@@ -34,8 +27,8 @@ def recognizer(trained: Path):
 
 
 @pytest.fixture
-def photo(faces: Path) -> Path:
-    return faces / "id-000" / "000.jpg"
+def uncalibrated(trained: Path, checkpoint: Path) -> Recognizer:
+    return recognizer_of(trained, checkpoint_path=str(checkpoint))
 
 
 def test_an_image_is_most_similar_to_itself(recognizer: Recognizer, photo: Path) -> None:
@@ -61,17 +54,14 @@ def test_a_decision_says_where_its_threshold_comes_from(trained: Path, photo: Pa
     assert (decision.threshold, decision.threshold_origin) == (0.5, "configured")
 
 
-def test_no_threshold_is_invented(trained: Path, photo: Path) -> None:
-    checkpoint = next((trained / "checkpoints").glob("epoch*.ckpt"))
-    uncalibrated = recognizer_of(trained, checkpoint_path=str(checkpoint))
-    with pytest.raises(RequestError, match="has no calibrated threshold"):
-        uncalibrated.verify(photo, photo)
+def test_no_threshold_is_invented(uncalibrated: Recognizer, photo: Path) -> None:
+    for decide in (lambda: uncalibrated.verify(photo, photo), lambda: uncalibrated.identify(photo)):
+        with pytest.raises(RequestError, match="has no calibrated threshold"):
+            decide()
     assert uncalibrated.verify(photo, photo, threshold=0.1).match
 
 
-def test_a_search_names_no_one_without_a_threshold(trained: Path, photo: Path) -> None:
-    checkpoint = next((trained / "checkpoints").glob("epoch*.ckpt"))
-    uncalibrated = recognizer_of(trained, checkpoint_path=str(checkpoint))
+def test_a_search_names_no_one_without_a_threshold(uncalibrated: Recognizer, photo: Path) -> None:
     uncalibrated.enrol("a", [photo])
     [found] = uncalibrated.search(photo)
     assert [match.identity for match in found.matches] == ["a"]
@@ -242,13 +232,6 @@ def test_a_photo_is_identified_or_unknown(recognizer: Recognizer, faces: Path) -
     assert recognizer.identify(photo, threshold=1.0).threshold_origin == "given"
 
 
-def test_no_one_is_identified_without_a_threshold(trained: Path, photo: Path) -> None:
-    checkpoint = next((trained / "checkpoints").glob("epoch*.ckpt"))
-    uncalibrated = recognizer_of(trained, checkpoint_path=str(checkpoint))
-    with pytest.raises(RequestError, match="has no calibrated threshold"):
-        uncalibrated.identify(photo)
-
-
 def test_an_endless_stream_is_embedded_as_far_as_it_is_taken(trained: Path, photo: Path) -> None:
     recognizer = recognizer_of(trained, batch_size=4)
     broken = b"no image"
@@ -313,42 +296,6 @@ def test_threads_get_their_own_answers(trained: Path, faces: Path) -> None:
 # Kept crops
 
 
-class EarlierStore:
-    """A store from before stores kept crops, on top of the memory store."""
-
-    def __init__(self) -> None:
-        plugin = Registry().load("store", "memory")
-        self._store = plugin.make_from({}, embedding_dim=16, space="s")
-        self.closed = False
-
-    def enrol(
-        self, identity, embeddings, *, keys=None, metadata=None, weights=None, template=None
-    ) -> int:
-        how = {"keys": keys, "metadata": metadata, "weights": weights, "template": template}
-        return self._store.enrol(identity, embeddings, **how)
-
-    def get(self, identity: str) -> Any:
-        return self._store.get(identity)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class EarlierWrapper(EarlierStore):
-    """One that hands on what it does not know, as a wrapper of `make_store` may."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-
-def over(store: EarlierStore, trained: Path, **values: object) -> Recognizer:
-    made = recognizer_of(trained, **values)
-    detector = made.registry.load("detector", "whole_image").make_from({}, device="cpu")
-    return Recognizer(
-        made.model, detector, lambda: store, config=made.config, registry=made.registry
-    )
-
-
 def pixels_of(crops: list[bytes]) -> list[list[Any]]:
     return [np.asarray(Image.open(BytesIO(crop))).tolist() for crop in crops]
 
@@ -404,13 +351,13 @@ def test_crops_that_were_kept_are_shown_when_no_more_are(trained: Path, faces: P
     with recognizer_of(trained, keep_crops=True) as keeping:
         keeping.enrol("a", [first])
         kept = keeping.kept_crops("a")
-        recognizer = over(keeping.store, trained)
+        recognizer = over(keeping.store, recognizer_of(trained))
         recognizer.enrol("a", [second])
         assert recognizer.kept_crops("a") == kept
 
 
 def test_an_earlier_store_works_as_before(trained: Path, photo: Path) -> None:
-    recognizer = over(EarlierStore(), trained)
+    recognizer = over(EarlierStore(), recognizer_of(trained))
     assert recognizer.enrol("a", [photo]).added == 1
     assert recognizer.kept_crops("a") == []
 
@@ -420,7 +367,7 @@ def test_a_store_that_cannot_keep_crops_is_refused_when_it_is_opened(
     trained: Path, kind: type[EarlierStore]
 ) -> None:
     store = kind()
-    recognizer = over(store, trained, keep_crops=True)
+    recognizer = over(store, recognizer_of(trained, keep_crops=True))
     with pytest.raises(ConfigError, match="keep_crops: the store memory cannot keep"):
         _ = recognizer.store
     assert store.closed

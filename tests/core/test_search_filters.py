@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from facenet import Recognizer
-from facenet.config import InferenceConfig, parse_config
 from facenet.errors import StoreError
-from facenet.plugins import Registry
+
+from .opening import EarlierWrapper, over, recognizer_of
 
 PEOPLE: dict[str, dict[str, Any]] = {
     "id-000": {"team": "red", "level": 3},
@@ -21,9 +21,7 @@ PEOPLE: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def recognizer(trained: Path, faces: Path):
-    config = {"checkpoint_path": str(trained / "bundle"), "device": "cpu", "store": "memory"}
-    config["quality"] = "off"
-    with Recognizer.from_config(parse_config(config, InferenceConfig)) as opened:
+    with recognizer_of(trained) as opened:
         for identity, metadata in PEOPLE.items():
             opened.enrol(identity, [faces / identity / "000.jpg"], metadata=metadata)
         yield opened
@@ -93,35 +91,14 @@ def test_metadata_is_as_deep_as_a_filter_may_be(
             recognizer.enrol("deep", photos[:1], metadata=metadata)
 
 
-class EarlierStore:
-    """A store from before there were filters, on top of the memory store."""
-
-    def __init__(self) -> None:
-        plugin = Registry().load("store", "memory")
-        self._store = plugin.make_from({}, embedding_dim=16, space="s")
-
-    def search(self, probes: Any, *, top_k: int = 5, min_similarity: float = -1.0) -> Any:
-        return self._store.search(probes, top_k=top_k, min_similarity=min_similarity)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-
 def test_an_earlier_store_works_without_a_filter(
     recognizer: Recognizer, photos: list[Path]
 ) -> None:
-    detector = recognizer.registry.load("detector", "whole_image").make_from({}, device="cpu")
-    earlier = Recognizer(
-        recognizer.model,
-        detector,
-        EarlierStore,
-        config=recognizer.config,
-        registry=recognizer.registry,
-    )
+    earlier = over(EarlierWrapper(), recognizer)
     earlier.enrol("a", photos[:1])
     for no_filter in (None, {}):
         assert found(earlier.search(photos[0], where=no_filter)) == [{"a"}]
-    with pytest.raises(StoreError, match="the store EarlierStore cannot search by metadata: leave"):
+    with pytest.raises(StoreError, match="EarlierWrapper cannot search by metadata: leave"):
         earlier.search(photos[0], where={"team": "red"})
 
 
@@ -161,6 +138,7 @@ def test_the_command_searches_among_some(facenet, inference_yaml: Path, photos: 
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
+        ([""], ": must be KEY=VALUE, as in team=research"),
         (["team"], "team: must be KEY=VALUE, as in team=research"),
         (["=red"], "=red: must be KEY=VALUE, as in team=research"),
         (["team=red", "level=1", "team=blue"], "team=blue: team is given twice; leave one out"),
