@@ -198,6 +198,18 @@ def test_samples_without_a_picture_are_not_left_behind_unasked(
         assert {name: len(held) for name, held in contents(recognizer).items()} == {"id-000": 3}
 
 
+def test_a_damaged_crop_is_named(facenet, gallery, other: Path) -> None:
+    with opened(gallery) as recognizer:
+        store: Any = recognizer.store
+        [vector] = store.samples("id-000").embeddings[:1]
+        store.enrol("torn", vector, crops=[b"\x89PNG\r\n\x1a\n torn"])
+        [held] = store.holdings("torn")
+    ran = migrate(facenet, gallery, other, "--crops")
+    assert ran.code == 2
+    assert f"torn: sample {held.number}: " in ran.err
+    assert "Traceback" not in ran.err
+
+
 def test_a_mistake_is_said_and_changes_nothing(
     facenet, gallery, trained: Path, other: Path, tmp_path: Path, inference_yaml: Path
 ) -> None:

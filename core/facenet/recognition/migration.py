@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image as PillowImage
 
 from facenet.curated_stores import MigratingStore, PendingSample, Successor
 from facenet.errors import RequestError
-from facenet.imaging import files_of_identities
+from facenet.imaging import centre_square, files_of_identities, open_photo
 from facenet.recognition.bulk import Progress, batches_of, crop_batch
 from facenet.recognition.cropping import Crop
 from facenet.recognition.decisions import DecisionChange, compare_decisions
@@ -75,8 +73,8 @@ def migrate(
     the end: not without `switch`, and not while samples are missing, unless `without_missing`
     leaves these in the former collection.
 
-    Raises `RequestError` where the store cannot, or crops do not fit the new model; `ModelError`
-    for the bundle, `StoreError` as the store does.
+    Raises `RequestError` where the store cannot, or crops do not fit the new model; `ImageError`
+    for a damaged crop, `ModelError` for the bundle, `StoreError` as the store does.
     """
     store = recognizer.store
     if not isinstance(store, MigratingStore):
@@ -152,16 +150,13 @@ def _from_crops(successor: Successor, new: Pipeline) -> Faces:
     after = 0
     while page := successor.missing(after=after, limit=new.config.batch_size, crops=True):
         after = page[-1].number
-        kept = [(each.number, each.crop) for each in page if each.crop is not None]
-        yield [[number] for number, _ in kept], [_fitted(crop, new.size) for _, crop in kept]
-
-
-def _fitted(crop: bytes, size: int) -> Image:
-    with PillowImage.open(io.BytesIO(crop)) as picture:
-        pixels = picture.convert("RGB")
-    if pixels.size != (size, size):
-        pixels = pixels.resize((size, size), PillowImage.Resampling.BILINEAR)
-    return np.asarray(pixels)
+        photos = {
+            each.number: open_photo(each.crop, name=f"{each.identity}: sample {each.number}")
+            for each in page
+            if each.crop is not None
+        }
+        squares = [centre_square(photo, new.size) for photo in photos.values()]
+        yield [[number] for number in photos], squares
 
 
 def _from_images(successor: Successor, old: Pipeline, new: Pipeline, images: Path) -> Faces:
