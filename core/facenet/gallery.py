@@ -13,6 +13,8 @@ from facenet.errors import StoreError
 from facenet.stores import Addition, Samples
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from facenet.stores import Template
     from facenet.types import Vector
 
@@ -154,6 +156,16 @@ def checked_filter(where: Mapping[str, Any] | None) -> dict[str, Any]:
         raise StoreError(f"where: {error}") from error
 
 
+def checked_search(
+    probes: Any, dim: int, top_k: int, where: Mapping[str, Any] | None
+) -> tuple[Vector, dict[str, Any]]:
+    """What `Store.search` compares, (M, dim) float32 of unit length, and its filter as it comes
+    back from JSON; raises `StoreError`."""
+    if top_k < 1:
+        raise StoreError(f"top_k must be at least 1, got {top_k}")
+    return checked_embeddings(probes, dim), checked_filter(where)
+
+
 def contains(metadata: Any, where: Any) -> bool:
     """Whether checked metadata contains a checked filter, as PostgreSQL's ``metadata @> where``.
 
@@ -233,11 +245,20 @@ def template_direction(template: Template, samples: Samples, identity: str) -> V
     shape = samples.embeddings.shape[1:]
     if made.shape != shape:
         raise StoreError(f"the template of {identity!r} has shape {made.shape}: must be {shape}")
-    length = float(np.linalg.norm(made))
+    return direction_of(made, identity)
+
+
+def direction_of(total: NDArray[Any], identity: str) -> Vector:
+    """A template of unit length, (D,) float32, in the direction of this vector.
+
+    Raises `StoreError` where it holds NaN, and where it has no direction.
+    """
+    exact = total.astype(np.float64)
+    length = float(np.linalg.norm(exact))
     if not np.isfinite(length):
         raise StoreError(f"the template of {identity!r} holds NaN or infinity")
     check_length(length, identity)
-    direction: Vector = (made / length).astype(np.float32)
+    direction: Vector = (exact / length).astype(np.float32)
     return direction
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from facenet.errors import DeviceError, ModelError
+from facenet.gallery import unit_rows
 from facenet.models.card import ModelCard, Preprocessing
 from facenet.models.model import EmbeddingModel
 
@@ -50,8 +51,7 @@ class OnnxModel(EmbeddingModel):
                 f"{self.embedding_dim}"
             )
         if normalize:
-            lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-            embeddings = embeddings / np.maximum(lengths, np.finfo(np.float32).tiny)
+            embeddings = unit_rows(embeddings)
         return embeddings
 
     def write_weights(self, folder: Path) -> None:

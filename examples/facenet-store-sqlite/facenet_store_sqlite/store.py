@@ -16,8 +16,7 @@ import numpy as np
 from facenet.errors import StoreError, StoreUnavailable
 from facenet.gallery import (
     checked_addition,
-    checked_embeddings,
-    checked_filter,
+    checked_search,
     contains,
     fresh_rows,
     template_direction,
@@ -146,9 +145,7 @@ class SqliteStore:
         min_similarity: float = -1.0,
         where: Mapping[str, Any] | None = None,
     ) -> list[list[Match]]:
-        vectors, wanted = checked_embeddings(probes, self._dim), checked_filter(where)
-        if top_k < 1:
-            raise StoreError(f"top_k must be at least 1, got {top_k}")
+        vectors, wanted = checked_search(probes, self._dim, top_k, where)
         records, centroids = self._fresh_templates(wanted)
         # Not a matrix product: BLAS may round equal rows differently, and ties must stay ties.
         found = np.einsum("md,nd->mn", vectors.astype(float), centroids.astype(float)).clip(-1, 1)

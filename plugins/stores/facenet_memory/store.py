@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from facenet.curated_stores import HeldSample
-from facenet.errors import StoreError, StoreUnavailable
+from facenet.errors import StoreUnavailable
 from facenet.gallery import (
     CheckedAddition,
     check_transfer,
     checked_addition,
     checked_additions,
-    checked_embeddings,
-    checked_filter,
     checked_identity,
+    checked_search,
     chosen_samples,
     contains,
     fresh_rows,
@@ -171,10 +170,7 @@ class MemoryStore:
         min_similarity: float = -1.0,
         where: Mapping[str, Any] | None = None,
     ) -> list[list[Match]]:
-        vectors = checked_embeddings(probes, self._dim)
-        wanted = checked_filter(where)
-        if top_k < 1:
-            raise StoreError(f"top_k must be at least 1, got {top_k}")
+        vectors, wanted = checked_search(probes, self._dim, top_k, where)
         with self._lock:
             index = self._built_index()
         records, centroids = index.among(wanted) if wanted else index

@@ -13,11 +13,11 @@ from contextlib import suppress
 import numpy as np
 
 from facenet.errors import StoreError
-from facenet.gallery import weighted_sum
+from facenet.gallery import direction_of, weighted_sum
 from facenet.stores import Finding, Samples
 from facenet.text import count
 from facenet_milvus import rows
-from facenet_milvus.enrolment import Identity, mean_direction
+from facenet_milvus.enrolment import Identity
 from facenet_milvus.place import Place, Row
 from facenet_milvus.schema import Gallery
 
@@ -86,5 +86,5 @@ def _counted(row: Row, samples: Samples) -> Row:
     identity.samples, identity.total = len(samples.weights), weighted_sum(samples)
     centroid = rows.vector(row["centroid"])
     with suppress(StoreError):
-        centroid = mean_direction(identity.total, identity.name)
+        centroid = direction_of(identity.total, identity.name)
     return identity.written(centroid)

@@ -15,7 +15,7 @@ import numpy as np
 
 from facenet.gallery import (
     CheckedAddition,
-    check_length,
+    direction_of,
     fresh_rows,
     template_direction,
     weighted_sum,
@@ -162,7 +162,7 @@ def _centroids(
     place: Place, gallery: Gallery, identities: Sequence[Identity], template: Template | None
 ) -> list[Vector]:
     if template is None:
-        return [mean_direction(each.total, each.name) for each in identities]
+        return [direction_of(each.total, each.name) for each in identities]
     known = [each.row for each in identities if each.known]
     held = rows.samples_of(place, gallery, known)
     made = []
@@ -173,12 +173,3 @@ def _centroids(
             samples = Samples(*(np.concatenate(part) for part in parts))
         made.append(template_direction(template, samples, each.name))
     return made
-
-
-def mean_direction(total: Vector, identity: str) -> Vector:
-    """The direction of a sum of samples; raises `StoreError` where it has none."""
-    exact = total.astype(np.float64)
-    length = float(np.linalg.norm(exact))
-    check_length(length, identity)
-    direction: Vector = (exact / length).astype(np.float32)
-    return direction

@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, Self
 
-from facenet.errors import StoreError, StoreUnavailable
+from facenet.errors import StoreUnavailable
 from facenet.gallery import (
     CheckedAddition,
     checked_addition,
     checked_additions,
-    checked_embeddings,
-    checked_filter,
+    checked_search,
 )
 from facenet.stores import Addition, Finding, IdentityRecord, Match, Receipt, Samples, StoreStats
 from facenet_milvus import Options, checking, enrolment, purging, rows
@@ -102,10 +101,7 @@ class MilvusStore:
         min_similarity: float = -1.0,
         where: Mapping[str, Any] | None = None,
     ) -> list[list[Match]]:
-        vectors = checked_embeddings(probes, self._gallery.dim)
-        wanted = checked_filter(where)
-        if top_k < 1:
-            raise StoreError(f"top_k must be at least 1, got {top_k}")
+        vectors, wanted = checked_search(probes, self._gallery.dim, top_k, where)
         with self._place.reading():
             question = Question(self._place, self._gallery, top_k, min_similarity, wanted)
             return question.answers(vectors)
