@@ -7,7 +7,8 @@ shape (D,) or (N, D); similarity is cosine similarity, in [-1, 1].
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import (
     TYPE_CHECKING,
@@ -36,6 +37,10 @@ ImageFormat = Literal["BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP"]
 """The image formats that are read, by Pillow's names."""
 Alignment = Literal["none", "square", "five-point"]
 """From a face to the square that a network sees: see `facenet.imaging.align`."""
+Progress = Callable[[int, int], None]
+"""Told how many are done, and of how many."""
+Bars = Callable[[str], AbstractContextManager[Progress]]
+"""Opens a bar of that name, for as long as the context lasts."""
 API_VERSION = 1
 """Version of the plugin contract; raised only when an existing plugin would stop working."""
 

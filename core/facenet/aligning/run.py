@@ -22,9 +22,8 @@ from facenet.paths import checked_output_folder, write_whole
 from facenet.plugins import Plugin, Registry
 from facenet.recognition.ahead import map_ahead
 from facenet.recognition.assembly import made_detector
-from facenet.recognition.bulk import Progress
 from facenet.recognition.cropping import Cropper
-from facenet.types import Alignment, Detector
+from facenet.types import Alignment, Detector, Progress
 
 JOURNAL, LEFT_OUT = "images.jsonl", "left_out.csv"
 """Beside the two files that `facenet.imaging` knows: what came of each image, and a list of those

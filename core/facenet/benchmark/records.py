@@ -54,7 +54,7 @@ class Sweep(Stored):
     runs: tuple[PlannedRun, ...]
 
 
-class Progress(Stored):
+class RunProgress(Stored):
     """How far the training of a run is; `seconds` counts all sessions that worked on it, and
     `accuracy` is that of the last validation."""
 

@@ -13,8 +13,8 @@ from facenet.benchmark.records import (
     PROGRESS,
     RESULT,
     SWEEP,
-    Progress,
     RunKey,
+    RunProgress,
     RunResult,
     Sweep,
     read_record,
@@ -38,7 +38,7 @@ class RunState(Record):
 
     key: RunKey
     stage: Stage
-    progress: Progress | None
+    progress: RunProgress | None
     result: RunResult | None
 
     @property
@@ -110,7 +110,7 @@ def state_of(output: Path, sweep: Sweep, *, running: bool) -> SweepState:
 
 def _state_of(folder: Path, key: RunKey) -> RunState:
     result = read_record(folder / RESULT, RunResult)
-    progress = read_record(folder / PROGRESS, Progress)
+    progress = read_record(folder / PROGRESS, RunProgress)
     stage: Stage
     if result is None:
         stage = "training" if progress else "waiting"

@@ -24,7 +24,7 @@ from facenet.benchmark.records import (
     SWEEP,
     Measurement,
     PlannedRun,
-    Progress,
+    RunProgress,
     RunResult,
     Sweep,
     read_record,
@@ -194,7 +194,7 @@ class _Work:
     def _record_end(self, worker: Worker, planned: PlannedRun) -> None:
         if self._result(planned) is None:
             folder = run_folder(self._output, planned.key)
-            progress = read_record(folder / PROGRESS, Progress)
+            progress = read_record(folder / PROGRESS, RunProgress)
             failed = RunResult(
                 run=planned,
                 status="failed",

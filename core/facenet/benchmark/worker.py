@@ -25,7 +25,7 @@ from facenet.benchmark.records import (
     RESULT,
     Measurement,
     PlannedRun,
-    Progress,
+    RunProgress,
     RunResult,
     read_record,
     run_folder,
@@ -117,7 +117,7 @@ def main() -> int:
 
 def _train(task: TrainTask) -> None:
     folder, config = run_folder(task.output, task.job.run.key), task.job.train_config()
-    before = read_record(folder / PROGRESS, Progress)
+    before = read_record(folder / PROGRESS, RunProgress)
     begun, earlier = time.monotonic(), before.seconds if before else 0.0
     told = 0.0
 
@@ -129,7 +129,7 @@ def _train(task: TrainTask) -> None:
         if at.steps < at.total_steps and time.monotonic() - told < TOLD_EVERY:
             return
         told = time.monotonic()
-        write_record(folder / PROGRESS, Progress(**at._asdict(), seconds=seconds()))
+        write_record(folder / PROGRESS, RunProgress(**at._asdict(), seconds=seconds()))
 
     try:
         trained = train(

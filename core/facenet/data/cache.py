@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from facenet.config.train import PixelType
 from facenet.data.cache_build import INDEX, PIXELS, Index, build_entry
-from facenet.data.folder import Progress
 from facenet.errors import DataError
 from facenet.imaging import files_of_identities
+from facenet.types import Progress
 
 VERSION = 2
 """Raised when `read_crop` or the layout of an entry changes."""

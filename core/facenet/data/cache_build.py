@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from facenet.config.train import PixelType
-from facenet.data.folder import Progress, read_crop
+from facenet.data.folder import read_crop
 from facenet.data.precision import as_type
 from facenet.errors import ImageError
+from facenet.types import Progress
 
 INDEX, PIXELS = "index.json", "pixels.npy"
 _AHEAD = 256

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,7 @@ from facenet.imaging import centre_square, files_of_identities, open_photo
 
 if TYPE_CHECKING:
     from facenet.data.cache import CropCache
-    from facenet.types import Image
-
-Progress = Callable[[int, int], None]
-"""Told how many are done, and of how many."""
+    from facenet.types import Image, Progress
 
 
 class Sample(NamedTuple):

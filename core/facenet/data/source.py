@@ -6,8 +6,9 @@ from pathlib import Path
 
 from facenet.config import TrainConfig
 from facenet.data.cache import CropCache, open_cache
-from facenet.data.folder import IdentityFolder, Progress, identity_folder, scan_folder
+from facenet.data.folder import IdentityFolder, identity_folder, scan_folder
 from facenet.errors import DataError
+from facenet.types import Progress
 
 CACHE_HOME = Path(".facenet") / "cache"
 """Below the folder of the configuration file."""

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
@@ -25,6 +24,7 @@ from facenet.drawn_faces.camera import photograph
 from facenet.drawn_faces.canvas import Pose
 from facenet.drawn_faces.portrait import draw_portrait
 from facenet.drawn_faces.traits import choose_traits, choose_variation
+from facenet.types import Progress
 
 __all__ = ["draw_face", "write_faces"]
 
@@ -48,7 +48,7 @@ def write_faces(
     samples: int,
     seed: int = 0,
     size: int = 96,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Write ``samples`` pictures of each person to ``root/id-000/000.jpg`` and so on.
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facenet.errors import DataError
 from facenet.evaluation.estimate import Estimate
 from facenet.evaluation.protocols import Embedded, IdentificationResult, VerificationResult
+
+if TYPE_CHECKING:
+    from facenet.types import Progress
 
 KEYS = ("identity", "image")
 
@@ -70,7 +74,7 @@ def slices(
     result: VerificationResult | IdentificationResult,
     attributes: dict[str, list[str]],
     threshold: float | None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Slice]:
     """The figures of each group of each attribute, in order of column and group.
 

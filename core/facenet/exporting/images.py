@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,10 +16,8 @@ from facenet.evaluation.pairs import Indices
 from facenet.text import count
 
 if TYPE_CHECKING:
-    from facenet.types import Image
+    from facenet.types import Bars, Image
 
-Progress = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
-"""Opens a progress bar of that name, to be told (done, total)."""
 
 CALIBRATION_IMAGES = 256
 """At most so many images are calibrated on: ranges of activations hardly grow with more."""
@@ -51,13 +48,13 @@ def drawn_faces(image_size: int) -> Faces:
     return Faces(np.stack(crops), people, f"{len(crops)} drawn faces")
 
 
-def all_faces(folder: IdentityFolder, image_size: int, progress: Progress) -> Faces:
+def all_faces(folder: IdentityFolder, image_size: int, progress: Bars) -> Faces:
     """Every image of a folder of identities; raises `ImageError` when one went bad meanwhile."""
     return _faces(folder, folder.samples, image_size, progress)
 
 
 def calibration_and_measured(
-    folder: IdentityFolder, image_size: int, progress: Progress
+    folder: IdentityFolder, image_size: int, progress: Bars
 ) -> tuple[Faces, Faces]:
     """Up to `CALIBRATION_IMAGES` images of a quarter of the people, and every image of the others.
 
@@ -73,7 +70,7 @@ def calibration_and_measured(
 
 
 def _faces(
-    folder: IdentityFolder, samples: Sequence[Sample], image_size: int, progress: Progress
+    folder: IdentityFolder, samples: Sequence[Sample], image_size: int, progress: Bars
 ) -> Faces:
     crops = np.empty((len(samples), image_size, image_size, 3), np.uint8)
     with progress("reading faces") as update:

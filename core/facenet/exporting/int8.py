@@ -15,20 +15,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facenet.exporting.images import Faces, Progress
+from facenet.exporting.images import Faces
 from facenet.exporting.onnx_file import INPUT
 from facenet.exporting.pixels import to_pixels
 
 if TYPE_CHECKING:
     import onnx
 
-    from facenet.types import Image
+    from facenet.types import Bars, Image
 
 _PRODUCTS = ("Conv", "Gemm", "MatMul")
 _AT_ONCE = 16
 
 
-def quantize(path: Path, calibration: Faces, progress: Progress) -> None:
+def quantize(path: Path, calibration: Faces, progress: Bars) -> None:
     """Replace an ONNX file by its quantised form, calibrated on faces."""
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static

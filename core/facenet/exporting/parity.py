@@ -11,13 +11,13 @@ import numpy as np
 
 from facenet.errors import DataError, FacenetError
 from facenet.evaluation import Estimate, measure_all_pairs, tar_change
-from facenet.exporting.images import Faces, Progress
+from facenet.exporting.images import Faces
 from facenet.exporting.pixels import to_pixels
 from facenet.models import EmbeddingModel
 
 if TYPE_CHECKING:
     from facenet.exporting.pixels import Exported
-    from facenet.types import Vector
+    from facenet.types import Bars, Vector
 
 MIN_COSINE = 0.9999
 """Lowest cosine of an embedding of a file in fp32 to that of the model."""
@@ -51,7 +51,7 @@ def check_parity(
     exported: Exported,
     faces: Faces,
     path: Path,
-    progress: Progress,
+    progress: Bars,
     *,
     max_tar_drop: float | None = None,
 ) -> Parity:
@@ -85,7 +85,7 @@ def check_parity(
 
 
 def _embeddings(
-    model: EmbeddingModel, exported: Exported, faces: Faces, path: Path, progress: Progress
+    model: EmbeddingModel, exported: Exported, faces: Faces, path: Path, progress: Bars
 ) -> tuple[Vector, Vector]:
     before, after = [], []
     with progress("comparing embeddings") as update:

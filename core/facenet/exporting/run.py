@@ -13,7 +13,6 @@ from facenet.data import IdentityFolder
 from facenet.errors import DeviceError, FacenetError, RequestError
 from facenet.exporting.formats import BUNDLE, FORMATS, Precision, checked_format
 from facenet.exporting.images import (
-    Progress,
     all_faces,
     calibration_and_measured,
     drawn_faces,
@@ -24,6 +23,7 @@ from facenet.exporting.parity import MAX_TAR_DROP, Parity, check_parity
 from facenet.exporting.pixels import to_pixels
 from facenet.models import EmbeddingModel, TorchModel
 from facenet.paths import checked_output_file
+from facenet.types import Bars
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def export_model(
     model: EmbeddingModel,
     path: Path,
     *,
-    progress: Progress,
+    progress: Bars,
     kind: str | None = None,
     precision: Precision = "fp32",
     folder: IdentityFolder | None = None,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib import request
 from urllib.error import HTTPError, URLError
 
 from facenet.errors import FacenetError
-
-Progress = Callable[[int, int], None]
+from facenet.types import Progress
 
 ATTEMPTS = 4
 """Connections that one download may use."""

@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 from facenet.errors import FacenetError, RequestError
 from facenet.known_models.cache import cache_path, cached, difference
-from facenet.known_models.download import Progress, download
+from facenet.known_models.download import download
 from facenet.known_models.table import KnownModel
 from facenet.paths import checked_output_folder
+from facenet.types import Progress
 
 
 def fetch(

@@ -16,9 +16,9 @@ from facenet.gallery import template_direction, weighted_sum
 from facenet.records import Record
 from facenet.stores import CheckedStore, Finding, IdentityRecord, Samples, Store
 from facenet.text import count, listed
+from facenet.types import Progress
 
 if TYPE_CHECKING:
-    from facenet.recognition.bulk import Progress
     from facenet.stores import Template
 
 LARGEST_DRIFT = 1e-5

@@ -17,12 +17,10 @@ from facenet.recognition.cropping import Crop
 from facenet.recognition.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from facenet.types import Vector
+    from facenet.types import Progress, Vector
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[int, int], None]
-"""Told how many are done, and of how many."""
 Item = TypeVar("Item")
 Source = TypeVar("Source", bound=ImageSource)
 Outcome = Crop | ImageError

@@ -13,7 +13,6 @@ import numpy as np
 from facenet.errors import ImageError, NoFaceError
 from facenet.imaging import image_files
 from facenet.recognition.ahead import map_ahead
-from facenet.recognition.bulk import Progress
 from facenet.records import Record
 from facenet.types import Face
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from facenet.recognition.pipeline import Pipeline
     from facenet.recognition.recognizer import Recognizer
-    from facenet.types import Vector
+    from facenet.types import Progress, Vector
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,8 +9,9 @@ import numpy as np
 
 from facenet.evaluation import Embedded, PairsFile
 from facenet.imaging import files_of_identities
-from facenet.recognition.bulk import Progress, embed_files
+from facenet.recognition.bulk import embed_files
 from facenet.recognition.recognizer import Recognizer
+from facenet.types import Progress
 
 
 def embed_identities(

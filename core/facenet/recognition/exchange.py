@@ -18,10 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from facenet.curated_stores import CuratedStore
 from facenet.errors import FacenetError, RequestError
 from facenet.paths import whole_file
-from facenet.recognition.bulk import Progress, batches_of
+from facenet.recognition.bulk import batches_of
 from facenet.recognition.enrolment import template_of
 from facenet.recognition.recognizer import Recognizer
 from facenet.stores import Addition, BulkStore
+from facenet.types import Progress
 from facenet.validation import config_error
 
 SAMPLES_AT_ONCE = 1000

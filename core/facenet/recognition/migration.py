@@ -12,7 +12,7 @@ import numpy as np
 from facenet.curated_stores import MigratingStore, PendingSample, Successor
 from facenet.errors import RequestError
 from facenet.imaging import centre_square, files_of_identities, open_photo
-from facenet.recognition.bulk import Progress, batches_of, crop_batch
+from facenet.recognition.bulk import batches_of, crop_batch
 from facenet.recognition.cropping import Crop
 from facenet.recognition.decisions import DecisionChange, compare_decisions
 from facenet.recognition.enrolment import template_of
@@ -23,7 +23,7 @@ from facenet.stores import Samples
 from facenet.text import count
 
 if TYPE_CHECKING:
-    from facenet.types import Image
+    from facenet.types import Image, Progress
 
 
 @dataclass(frozen=True, slots=True)

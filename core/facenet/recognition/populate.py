@@ -10,12 +10,13 @@ from pathlib import Path
 
 from facenet.errors import ImageError, NoFaceError
 from facenet.imaging import files_of_identities
-from facenet.recognition.bulk import Batch, Engine, Outcome, Progress, embed_batches, embed_files
+from facenet.recognition.bulk import Batch, Engine, Outcome, embed_batches, embed_files
 from facenet.recognition.cropping import Crop
 from facenet.recognition.enrolment import Candidates, add_all, assess
 from facenet.recognition.recognizer import Recognizer
 from facenet.records import Record
 from facenet.stores import BulkStore, Store
+from facenet.types import Progress
 
 
 @dataclass(frozen=True, slots=True)

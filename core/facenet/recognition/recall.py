@@ -17,8 +17,7 @@ from facenet.stores import IdentityRecord, IndexedStore, Match, Store
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from facenet.recognition.bulk import Progress
-    from facenet.types import Vector
+    from facenet.types import Progress, Vector
 
 NOISE = 0.5
 """Length of what is added to a centroid to make a probe: they are then about 0.89 alike."""

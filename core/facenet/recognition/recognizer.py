@@ -18,7 +18,7 @@ from facenet.models import EmbeddingModel, find_pretrained, publish_bundle, save
 from facenet.plugins import Registry
 from facenet.recognition.ahead import map_ahead
 from facenet.recognition.assembly import assemble
-from facenet.recognition.bulk import Progress, embed_batches
+from facenet.recognition.bulk import embed_batches
 from facenet.recognition.clusters import Clusters, cluster
 from facenet.recognition.cropping import Crop
 from facenet.recognition.enrolment import Candidates, add, assess, checked_store, keeps_crops
@@ -30,7 +30,7 @@ from facenet.stores import Receipt, Store
 from facenet.types import Detector, Face
 
 if TYPE_CHECKING:
-    from facenet.types import Vector
+    from facenet.types import Progress, Vector
 
 logger = logging.getLogger(__name__)
 

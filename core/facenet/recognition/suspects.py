@@ -10,10 +10,11 @@ import numpy as np
 from facenet.curated_stores import CuratedStore
 from facenet.errors import RequestError
 from facenet.gallery import unit_rows, weighted_sum
-from facenet.recognition.bulk import Progress, batches_of
+from facenet.recognition.bulk import batches_of
 from facenet.recognition.recognizer import Recognizer
 from facenet.records import Record
 from facenet.stores import IdentityRecord
+from facenet.types import Progress
 
 NEIGHBOURS = 5
 """So many of the most similar identities are looked at for each."""

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import cycle
@@ -20,6 +20,7 @@ from facenet.records import plain
 from facenet.testing.faults.checks import Findings
 from facenet.testing.faults.journal import Operation
 from facenet.testing.faults.worker import Plan
+from facenet.types import Progress
 
 OPENING, WRITER, SERVER = "opening", "writing", "with server"
 WRITING_SECONDS = 1.0
@@ -68,7 +69,7 @@ class Harness:
             raise RequestError("the gallery is not empty: choose a folder or table of its own")
         self._opening_seconds = checked.seconds or 0.0
 
-    def run(self, kills: int, tell: Callable[[int, int], None]) -> list[Round]:
+    def run(self, kills: int, tell: Progress) -> list[Round]:
         """So many rounds, each on what the last one left; `tell` gets (done, all)."""
         kinds = cycle([OPENING, WRITER, SERVER] if self._server_pid else [OPENING, WRITER])
         rounds: list[Round] = []
