@@ -10,7 +10,7 @@ import click
 from facenet.errors import RequestError
 from facenet.paths import checked_output_file
 from facenet.recognition import Recognizer
-from facenet.recognition.stopping import stopped_by_signals
+from facenet.signals import stopped_by_signals
 from facenet_live import Options
 from facenet_live.events import EventLog
 from facenet_live.feed import Feed

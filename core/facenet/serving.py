@@ -5,19 +5,18 @@ Needs uvicorn, of the extras `serve` and `studio`, which is imported when it run
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import logging
 import os
-import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from types import FrameType
 from typing import Any
 
 from facenet.errors import FrontendError
+from facenet.signals import handled
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +47,13 @@ class Listener:
         import uvicorn
 
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", **settings))
-        with _stopped_by_signals(server):
+
+        # Also before the server listens to signals itself; and when it repeats the one that stopped
+        # it, as it does in the end, that is no failure.
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            server.should_exit = True
+
+        with handled(stop):
             announce()
             server.run(sockets=[self._socket])
 
@@ -85,22 +90,6 @@ def _made(make_app: Callable[[], Any]) -> Any:
     except Exception:  # whatever it is, it goes to the log
         logger.exception("the application cannot be made")
         sys.exit(CANNOT_START)
-
-
-@contextlib.contextmanager
-def _stopped_by_signals(server: Any) -> Iterator[None]:
-    """Signals end the server also before it listens to them itself; and when it repeats the one
-    that stopped it, as it does in the end, that is no failure."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        server.should_exit = True
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _bind(host: str, port: int) -> socket.socket:

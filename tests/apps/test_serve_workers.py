@@ -8,11 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
+
+from facenet.serving import Listener
 
 from .services import PATIENCE, Running, running
 
@@ -106,6 +109,17 @@ def test_what_waited_in_a_worker_that_is_dead_waits_no_more(tmp_path: Path) -> N
         )
         assert ran.returncode == (-signal.SIGKILL, 0)[number], ran.stderr
     assert "facenet_queue_requests 2.0" in ran.stdout
+
+
+def test_a_service_may_run_beside_the_main_thread() -> None:
+    class AnnouncedError(Exception):
+        pass
+
+    def announce() -> None:
+        raise AnnouncedError
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(AnnouncedError):
+        pool.submit(Listener("127.0.0.1", 0).run, None, announce=announce).result()
 
 
 def test_workers_that_cannot_start_end_the_service() -> None:

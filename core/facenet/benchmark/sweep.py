@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +38,7 @@ from facenet.data import IdentityFolder, open_folder
 from facenet.errors import DataError, FacenetError
 from facenet.models import resolve_device
 from facenet.paths import checked_output_folder
+from facenet.signals import handled
 
 TRAINING_LOG, MEASURING_LOG = "training.log", "measuring.log"
 """What the workers said: in the folder of each run, and in that of the sweep."""
@@ -78,7 +78,8 @@ def run_sweep(
     if resume:
         refuse_another_sweep(output, sweep)
     output.mkdir(parents=True, exist_ok=True)
-    with _alone(output), _stopped_by_sigterm():
+    # SIGTERM does as Ctrl-C.
+    with _alone(output), handled(signal.default_int_handler, signal.SIGTERM):
         if not resume:
             for run in sweep.runs:
                 shutil.rmtree(run_folder(output, run.key), ignore_errors=True)
@@ -222,16 +223,3 @@ def _alone(output: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextlib.contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """SIGTERM does as Ctrl-C, on the main thread: elsewhere Python allows no handlers."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

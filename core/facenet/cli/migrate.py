@@ -66,7 +66,7 @@ def migrate(
         raise click.UsageError("give either --images or --crops: what to embed")
     with open_recognizer(config, overrides) as recognizer:
         from facenet.recognition.migration import migrate
-        from facenet.recognition.stopping import stopped_by_signals
+        from facenet.signals import stopped_by_signals
 
         with stopped_by_signals() as asked, progress("embedding") as update:
             report = migrate(

@@ -54,7 +54,7 @@ def command(
         checked_output_file(failures)
     with open_recognizer(config, overrides) as recognizer:
         from facenet.recognition import populate
-        from facenet.recognition.stopping import stopped_by_signals
+        from facenet.signals import stopped_by_signals
 
         warn_unless_kept(recognizer)
         with (

@@ -103,7 +103,7 @@ def audit(config: Path, overrides: tuple[str, ...], repair: bool, as_json: bool)
     with open_recognizer(config, overrides) as recognizer:
         from facenet.recognition import audit
         from facenet.recognition.enrolment import template_of
-        from facenet.recognition.stopping import stopped_by_signals
+        from facenet.signals import stopped_by_signals
 
         with stopped_by_signals() as asked, progress("auditing") as update:
             found = audit(
