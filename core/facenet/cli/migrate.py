@@ -10,7 +10,6 @@ import click
 from facenet.cli.main import INTERRUPTED
 from facenet.cli.options import PATH, config_options, json_option, open_recognizer
 from facenet.cli.output import print_json, print_table, progress, report_skipped
-from facenet.errors import RequestError
 from facenet.text import count
 
 if TYPE_CHECKING:
@@ -96,12 +95,9 @@ def migrate(
 
 def _abandon(config: Path, overrides: tuple[str, ...]) -> int:
     with open_recognizer(config, overrides) as recognizer:
-        from facenet.curated_stores import MigratingStore
+        from facenet.recognition.migration import abandon
 
-        store = recognizer.store
-        if not isinstance(store, MigratingStore):
-            raise RequestError(f"the store {recognizer.config.store.plugin!r} has no migration")
-        given_up = store.abandon()
+        given_up = abandon(recognizer)
     said = {
         "unfinished": "the unfinished migration is given up",
         "former": "the former collection is gone: there is no way back to its model",

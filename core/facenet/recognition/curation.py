@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from facenet.curated_stores import CuratedStore, HeldSample, LogEntry, LoggedStore, PurgingStore
+from facenet.curated_stores import HeldSample, LogEntry, LoggedStore, PurgingStore
 from facenet.errors import RequestError
 from facenet.paths import whole_file
+from facenet.recognition.abilities import curated
 from facenet.recognition.enrolment import template_of
 from facenet.recognition.recognizer import Recognizer
 from facenet.stores import IdentityRecord
@@ -22,7 +23,7 @@ LOOK_BACK = 1000
 def rename(recognizer: Recognizer, identity: str, to: str) -> None:
     """Give an identity another name; raises `RequestError` where the store cannot, and
     `StoreError` as `CuratedStore.rename` does."""
-    _curated(recognizer).rename(identity, to)
+    curated(recognizer).rename(identity, to)
 
 
 def merge(recognizer: Recognizer, identity: str, into: str) -> int:
@@ -31,7 +32,7 @@ def merge(recognizer: Recognizer, identity: str, into: str) -> int:
     Raises `RequestError` where the store cannot, and where either is not enrolled; `StoreError` as
     `CuratedStore.transfer` does.
     """
-    store = _curated(recognizer)
+    store = curated(recognizer)
     if store.get(into) is None:
         raise RequestError(
             f"{into!r} is not enrolled: to give {identity!r} that name, rename it instead"
@@ -45,7 +46,7 @@ def move(recognizer: Recognizer, identity: str, to: str, samples: Sequence[int])
     Raises `RequestError` where the store cannot, and `StoreError` as `CuratedStore.transfer` does.
     """
     template = template_of(recognizer.config)
-    return _curated(recognizer).transfer(identity, to, samples=samples, template=template)
+    return curated(recognizer).transfer(identity, to, samples=samples, template=template)
 
 
 def erase(recognizer: Recognizer, identity: str, samples: Sequence[int]) -> int:
@@ -53,7 +54,7 @@ def erase(recognizer: Recognizer, identity: str, samples: Sequence[int]) -> int:
 
     Raises `RequestError` where the store cannot, and `StoreError` as `CuratedStore.erase` does.
     """
-    return _curated(recognizer).erase(identity, samples, template=template_of(recognizer.config))
+    return curated(recognizer).erase(identity, samples, template=template_of(recognizer.config))
 
 
 def expire(recognizer: Recognizer, before: datetime, *, dry_run: bool = False) -> dict[str, int]:
@@ -61,7 +62,7 @@ def expire(recognizer: Recognizer, before: datetime, *, dry_run: bool = False) -
 
     With `dry_run` nothing is erased. Raises `RequestError` where the store cannot.
     """
-    store = _curated(recognizer)
+    store = curated(recognizer)
     found = dict(store.older(before))
     if not dry_run:
         for identity, samples in found.items():
@@ -119,7 +120,7 @@ def holdings(recognizer: Recognizer, identity: str) -> tuple[IdentityRecord, lis
 
     Raises `RequestError` where the store cannot tell, and where nobody of that name is enrolled.
     """
-    store = _curated(recognizer)
+    store = curated(recognizer)
     record, samples = store.get(identity), store.holdings(identity)
     if record is None or not samples:
         raise RequestError(f"{identity!r} is not in the gallery")
@@ -169,15 +170,5 @@ def _logged(recognizer: Recognizer) -> LoggedStore:
         raise RequestError(
             f"the store {recognizer.config.store.plugin!r} keeps no log: use one that does, such "
             "as pgvector"
-        )
-    return store
-
-
-def _curated(recognizer: Recognizer) -> CuratedStore:
-    store = recognizer.store
-    if not isinstance(store, CuratedStore):
-        raise RequestError(
-            f"the store {recognizer.config.store.plugin!r} can neither rename identities nor move "
-            "samples: use one that can, such as pgvector"
         )
     return store

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from inspect import signature
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from facenet.config import InferenceConfig
-from facenet.errors import ConfigError, QualityError
+from facenet.errors import QualityError
 from facenet.gallery import unit_rows
 from facenet.imaging.png import png
 from facenet.recognition.cropping import Crop
 from facenet.recognition.quality import Policy, Quality, Reason, quality_of, reasons_against
 from facenet.recognition.templates import outliers, robust_template
-from facenet.stores import Addition, BulkStore, CropStore, Samples, Store, Template
+from facenet.stores import Addition, BulkStore, Samples, Store, Template
 
 if TYPE_CHECKING:
     from facenet.types import Vector
@@ -109,29 +108,6 @@ def add_all(
     else:
         added = [_enrol(store, addition, template) for addition in additions]
     return dict(zip(found, added, strict=True))
-
-
-def checked_store(store: Store, config: InferenceConfig) -> Store:
-    """The store, if it can keep what the configuration asks for; else it is closed.
-
-    Raises `ConfigError`.
-    """
-    if config.keep_crops and not keeps_crops(store):
-        store.close()
-        raise ConfigError(
-            f"keep_crops: the store {config.store.plugin} cannot keep aligned faces: set keep_crops"
-            " to false, or choose another store, such as pgvector"
-        )
-    return store
-
-
-def keeps_crops(store: Store) -> TypeGuard[CropStore]:
-    """Whether a store takes aligned faces and gives them back."""
-    try:
-        signature(store.enrol).bind("", (), crops=())
-    except TypeError:
-        return False
-    return hasattr(store, "crops")
 
 
 def _addition(

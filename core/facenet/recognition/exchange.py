@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from facenet.curated_stores import CuratedStore
 from facenet.errors import FacenetError, RequestError
 from facenet.paths import whole_file
+from facenet.recognition.abilities import curated
 from facenet.recognition.bulk import batches_of
 from facenet.recognition.enrolment import template_of
 from facenet.recognition.recognizer import Recognizer
@@ -53,12 +54,7 @@ def export_gallery(
     by its owner alone, and is there whole or not at all. Raises `RequestError` for another ending,
     and where the store cannot tell; `FacenetError` when the file cannot be written.
     """
-    store = recognizer.store
-    if not isinstance(store, CuratedStore):
-        raise RequestError(
-            f"the store {recognizer.config.store.plugin!r} cannot name single samples: use one "
-            "that can, such as pgvector"
-        )
+    store = curated(recognizer)
     writer = _writers(path)
     written, total = 0, store.stats().samples
     with whole_file(path) as partial:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -76,12 +76,7 @@ def migrate(
     Raises `RequestError` where the store cannot, or crops do not fit the new model; `ImageError`
     for a damaged crop, `ModelError` for the bundle, `StoreError` as the store does.
     """
-    store = recognizer.store
-    if not isinstance(store, MigratingStore):
-        raise RequestError(
-            f"the store {recognizer.config.store.plugin!r} cannot bring its gallery to another "
-            "model: use one that can, such as pgvector, or enrol everybody anew"
-        )
+    store = _migrating(recognizer)
     own = {
         "checkpoint_path": bundle,
         "image_size": None,
@@ -112,6 +107,21 @@ def migrate(
         template = template_of(recognizer.config)
         successor.switch(template=template, without_missing=without_missing)
     return report
+
+
+def abandon(recognizer: Recognizer) -> Literal["unfinished", "former"] | None:
+    """As `MigratingStore.abandon`; raises `RequestError` where the store cannot."""
+    return _migrating(recognizer).abandon()
+
+
+def _migrating(recognizer: Recognizer) -> MigratingStore:
+    store = recognizer.store
+    if not isinstance(store, MigratingStore):
+        raise RequestError(
+            f"the store {recognizer.config.store.plugin!r} cannot bring its gallery to another "
+            "model: use one that can, such as pgvector, or enrol everybody anew"
+        )
+    return store
 
 
 Faces = Iterator[tuple[list[list[int]], "list[Image]"]]

@@ -16,13 +16,13 @@ from facenet.errors import ImageError, NoFaceError, RequestError
 from facenet.imaging import ImageSource, name_of
 from facenet.models import EmbeddingModel, find_pretrained, publish_bundle, save_bundle
 from facenet.plugins import Registry
+from facenet.recognition.abilities import checked_store, filter_of, keeps_crops
 from facenet.recognition.ahead import map_ahead
 from facenet.recognition.assembly import assemble
 from facenet.recognition.bulk import embed_batches
 from facenet.recognition.clusters import Clusters, cluster
 from facenet.recognition.cropping import Crop
-from facenet.recognition.enrolment import Candidates, add, assess, checked_store, keeps_crops
-from facenet.recognition.filtering import filter_of
+from facenet.recognition.enrolment import Candidates, add, assess
 from facenet.recognition.pipeline import Pipeline
 from facenet.recognition.results import Decision, Enrolment, FaceMatches
 from facenet.recognition.thresholds import NO_THRESHOLD, known_threshold

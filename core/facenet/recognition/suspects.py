@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from facenet.curated_stores import CuratedStore
-from facenet.errors import RequestError
 from facenet.gallery import unit_rows, weighted_sum
+from facenet.recognition.abilities import curated
 from facenet.recognition.bulk import batches_of
 from facenet.recognition.recognizer import Recognizer
 from facenet.records import Record
@@ -79,12 +79,7 @@ def mix_ups(
     for two faces. Raises `RequestError` when there is none, and where the store cannot name
     samples.
     """
-    store = recognizer.store
-    if not isinstance(store, CuratedStore):
-        raise RequestError(
-            f"the store {recognizer.config.store.plugin!r} cannot name single samples: use one "
-            "that can, such as pgvector"
-        )
+    store = curated(recognizer)
     least, _ = recognizer.threshold(threshold)
     total = store.count()
     strangers: list[MixUp] = []
