@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import FrameType
 
 from gradio.routes import App
+
+from facenet.signals import STOPPING, handled
 
 
 @asynccontextmanager
@@ -18,21 +19,13 @@ async def pages_let_go(app: App) -> AsyncIterator[None]:
 
     The server finishes all answers before it stops, and these last as long as the page is open.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # where signals do not arrive
-        return
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in STOPPING}
 
     def stop(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(app.stop_event.set)
         if callable(handler := before[signal.Signals(number)]):
             handler(number, frame)
 
-    for number in before:
-        signal.signal(number, stop)
-    try:
+    with handled(stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
