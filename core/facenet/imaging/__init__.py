@@ -2,20 +2,13 @@
 
 from facenet.imaging.alignment import align, centre_square, is_whole, similarity_transform
 from facenet.imaging.decode import ImageSource, decode, name_of, open_photo
-from facenet.imaging.files import (
-    ALIGNMENT_FILE,
-    CONTACT_SHEET,
-    IMAGE_SUFFIXES,
-    files_of_identities,
-    image_files,
-)
+from facenet.imaging.files import ALIGNMENT_FILE, CONTACT_SHEET, files_of_identities, image_files
 from facenet.imaging.fingerprint import fingerprint
 from facenet.imaging.photo import Photo, View
 
 __all__ = [
     "ALIGNMENT_FILE",
     "CONTACT_SHEET",
-    "IMAGE_SUFFIXES",
     "ImageSource",
     "Photo",
     "View",

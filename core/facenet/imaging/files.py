@@ -17,7 +17,7 @@ _SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
 }
-IMAGE_SUFFIXES = frozenset(suffix for kind in get_args(ImageFormat) for suffix in _SUFFIXES[kind])
+_IMAGE_SUFFIXES = frozenset(suffix for kind in get_args(ImageFormat) for suffix in _SUFFIXES[kind])
 ALIGNMENT_FILE, CONTACT_SHEET = "alignment.json", "contact_sheet.jpg"
 """What stands at the top of a folder of aligned faces; the sheet is a picture of it, no photo."""
 
@@ -32,7 +32,7 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
+        if path.suffix.lower() in _IMAGE_SUFFIXES
         and not path.name.startswith(".")
         and not path.is_dir()
         and not _is_contact_sheet(path)
