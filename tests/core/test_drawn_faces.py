@@ -135,8 +135,8 @@ def test_an_interrupted_call_leaves_whole_images_and_can_be_finished(tmp_path: P
 def test_an_interruption_while_saving_leaves_no_file_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def half_saved(self: Image.Image, file: object, *args: object, **options: object) -> None:
-        file.write(b"\xff\xd8half")  # type: ignore[attr-defined]
+    def half_saved(self: Image.Image, path: Path, *args: object, **options: object) -> None:
+        path.write_bytes(b"\xff\xd8half")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -14,8 +14,6 @@ pixels.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from PIL import Image
@@ -24,6 +22,7 @@ from facenet.drawn_faces.camera import photograph
 from facenet.drawn_faces.canvas import Pose
 from facenet.drawn_faces.portrait import draw_portrait
 from facenet.drawn_faces.traits import choose_traits, choose_variation
+from facenet.paths import whole_file
 from facenet.types import Progress
 
 __all__ = ["draw_face", "write_faces"]
@@ -53,25 +52,16 @@ def write_faces(
     """Write ``samples`` pictures of each person to ``root/id-000/000.jpg`` and so on.
 
     Pictures that exist are kept, and each appears whole or not at all, so calling again finishes
-    an interrupted call.  ``progress(done, total)`` follows every picture, kept or drawn.
+    an interrupted call.  ``progress(done, total)`` follows every picture, kept or drawn.  Raises
+    `FacenetError` when one cannot be written.
     """
     total = identities * samples
     for done in range(total):
         identity, sample = divmod(done, samples)
         path = root / f"id-{identity:03d}" / f"{sample:03d}.jpg"
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _save_whole(draw_face(identity, sample, seed=seed, size=size), path)
+            face = draw_face(identity, sample, seed=seed, size=size)
+            with whole_file(path) as partial:
+                face.save(partial, "JPEG", quality=92)
         if progress is not None:
             progress(done + 1, total)
-
-
-def _save_whole(picture: Image.Image, path: Path) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            picture.save(file, "JPEG", quality=92)
-        os.replace(name, path)
-    except BaseException:  # Ctrl-C too must leave no partial file
-        Path(name).unlink(missing_ok=True)
-        raise
