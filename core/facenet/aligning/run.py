@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
@@ -18,7 +17,7 @@ from facenet.imaging import ALIGNMENT_FILE, CONTACT_SHEET, files_of_identities
 from facenet.imaging.png import png
 from facenet.licensing import check_licences, extension_chains, plugin_chains
 from facenet.models import AlignedFolder, read_aligned, resolve_device
-from facenet.paths import checked_output_folder, write_whole
+from facenet.paths import checked_output_folder, sha256_of, write_whole
 from facenet.plugins import Plugin, Registry
 from facenet.recognition.ahead import map_ahead
 from facenet.recognition.assembly import made_detector
@@ -98,7 +97,7 @@ def _settings(
 ) -> AlignedFolder:
     parsed = plugin.parse_options(config.detector.options, {"config_dir": config.config_dir})
     files: dict[str, Any] = {
-        key: f"sha256:{hashlib.sha256(value.read_bytes()).hexdigest()}"
+        key: f"sha256:{sha256_of(value)}"
         for key, value in parsed
         if isinstance(value, Path) and value.is_file()
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from facenet.data import (
 )
 from facenet.data.folder import read_crop
 from facenet.models import TorchModel, resolve_device
+from facenet.paths import sha256_of
 
 if TYPE_CHECKING:
     from facenet.types import Image, Vector
@@ -40,7 +40,7 @@ def measurement_of(config: BenchmarkConfig) -> Measurement:
     data, query = config.training.data, None
     if config.query_image is not None:
         read_crop(config.query_image, data.image_size)
-        query = hashlib.sha256(config.query_image.read_bytes()).hexdigest()
+        query = sha256_of(config.query_image)
     return Measurement(
         device=_name(resolve_device(config.device)),
         batch_size=config.inference_batch_size,

@@ -26,6 +26,7 @@ from facenet.config.train import PixelType
 from facenet.data.cache_build import INDEX, PIXELS, Index, build_entry
 from facenet.errors import DataError
 from facenet.imaging import files_of_identities
+from facenet.paths import sha256_of
 from facenet.types import Progress
 
 VERSION = 2
@@ -122,8 +123,7 @@ def _digest(
 
 def _file_digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         return f"unreadable: {error.strerror}"
 

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from facenet.paths import sha256_of
+
 
 def fingerprint(paths: Iterable[Path], root: Path) -> str:
     """16 hexadecimal digits of a SHA-256 over names below `root` and contents of image files.
@@ -15,6 +17,5 @@ def fingerprint(paths: Iterable[Path], root: Path) -> str:
     digest = hashlib.sha256()
     for name, path in sorted((path.relative_to(root).as_posix(), path) for path in paths):
         digest.update(f"{name}\0".encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(bytes.fromhex(sha256_of(path)))
     return digest.hexdigest()[:16]

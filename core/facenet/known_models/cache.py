@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
 from facenet.errors import ModelError
 from facenet.known_models.table import KnownModel, known_model
+from facenet.paths import sha256_of
 
 
 def cache_folder() -> Path:
@@ -49,6 +49,5 @@ def difference(path: Path, model: KnownModel) -> str:
     size = path.stat().st_size
     if size != model.size:
         return f"has {size:,} bytes instead of {model.size:,}"
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = sha256_of(path)
     return "" if sha256 == model.sha256 else f"has SHA-256 {sha256} instead of {model.sha256}"
