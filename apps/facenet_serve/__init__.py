@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from facenet.hookspecs import hookimpl
 from facenet.types import Frontend, PluginInfo
+from facenet.validation import beside_configuration
 
 if TYPE_CHECKING:
     import click
@@ -74,7 +75,7 @@ class Options(BaseModel):
     @field_validator("keys_file")
     @classmethod
     def _default_keys_file(cls, value: Path | None, info: ValidationInfo) -> Path:
-        return value or Path((info.context or {}).get("config_dir") or ".") / KEYS_FILE
+        return value or beside_configuration(KEYS_FILE, info)
 
     @field_validator("cors_origins", mode="before")
     @classmethod

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    SecretBytes,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from facenet.errors import ConfigError
@@ -97,6 +105,15 @@ def changed_keys(
         if before.get(key) != after.get(key)
         and not any(key == name or key.startswith(f"{name}.") for name in free)
     ]
+
+
+def beside_configuration(path: Path, info: ValidationInfo) -> Path:
+    """For a validator of a plugin's option: a relative path, from the configuration's folder on."""
+    return Path((info.context or {}).get("config_dir") or ".") / path
+
+
+BesideConfiguration = Annotated[Path, AfterValidator(beside_configuration)]
+"""The type of a plugin's option that names a file or folder beside the configuration's."""
 
 
 def is_secret(key: str) -> bool:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from facenet.hookspecs import hookimpl
 from facenet.types import PluginInfo
+from facenet.validation import BesideConfiguration
 
 if TYPE_CHECKING:
     from facenet.stores import Store
@@ -23,16 +24,11 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: Path = Field(
+    path: BesideConfiguration = Field(
         Path("faces.sqlite"),
         validate_default=True,
         description="The file; a relative path is relative to the configuration's folder.",
     )
-
-    @field_validator("path")
-    @classmethod
-    def _beside_the_configuration(cls, value: Path, info: ValidationInfo) -> Path:
-        return Path((info.context or {}).get("config_dir") or ".") / value
 
 
 @hookimpl

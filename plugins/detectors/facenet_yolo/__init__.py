@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from facenet.hookspecs import hookimpl
 from facenet.types import PluginInfo
+from facenet.validation import beside_configuration
 
 if TYPE_CHECKING:
     from facenet.types import Detector
@@ -58,7 +59,7 @@ class Options(BaseModel):
     def _beside_the_configuration(cls, path: Path | None, info: ValidationInfo) -> Path | None:
         if path and path.suffix.lower() not in SUFFIXES:
             raise ValueError(f"{path}: name a file that ends in {', '.join(SUFFIXES)}")
-        return path and Path((info.context or {}).get("config_dir") or ".") / path
+        return path and beside_configuration(path, info)
 
 
 @hookimpl

@@ -5,13 +5,13 @@ It runs on the CPU whatever the device: OpenCV as Python packages ship it uses n
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from facenet.hookspecs import hookimpl
 from facenet.types import PluginInfo
+from facenet.validation import BesideConfiguration
 
 if TYPE_CHECKING:
     from facenet.types import Detector
@@ -22,7 +22,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    weights: Path | None = Field(
+    weights: BesideConfiguration | None = Field(
         None,
         description="YuNet as an ONNX file, beside the configuration file or with its full path; "
         "default: the known weights `yunet`, which `facenet models get yunet` fetches.",
@@ -47,11 +47,6 @@ class Options(BaseModel):
         le=8192,
         description="Longer side in pixels to which a larger photo is reduced to look for faces.",
     )
-
-    @field_validator("weights")
-    @classmethod
-    def _beside_the_configuration(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        return path and Path((info.context or {}).get("config_dir") or ".") / path
 
 
 @hookimpl

@@ -23,6 +23,7 @@ from pydantic import (
 
 from facenet.hookspecs import hookimpl
 from facenet.types import PluginInfo
+from facenet.validation import beside_configuration
 
 if TYPE_CHECKING:
     from facenet.stores import Store
@@ -80,8 +81,7 @@ class Options(BaseModel):
     @classmethod
     def _is_a_place(cls, value: str, info: ValidationInfo) -> str:
         if "://" not in value:
-            folder = (info.context or {}).get("config_dir") or "."
-            return str(Path(folder, value).expanduser())
+            return str(beside_configuration(Path(value), info).expanduser())
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(

@@ -22,6 +22,7 @@ from pydantic import (
 
 from facenet.hookspecs import hookimpl
 from facenet.types import PluginInfo
+from facenet.validation import beside_configuration
 
 if TYPE_CHECKING:
     from facenet.stores import Store, StoreManager
@@ -98,7 +99,7 @@ class Options(BaseModel):
             if value is not None:
                 raise ValueError("give either host (a server) or data_dir (a local one), not both")
             return None
-        return value or Path((info.context or {}).get("config_dir") or ".") / DATA_DIR
+        return value or beside_configuration(DATA_DIR, info)
 
 
 @hookimpl
