@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from facenet.errors import ConfigError, ModelError
+from facenet.text import first_line
 
 if TYPE_CHECKING:
     import torch
@@ -93,10 +94,9 @@ def read_state_dict(path: Path) -> Mapping[str, torch.Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # There is no telling what a reader raises for a file of another kind.
-        reason = str(error).partition("\n")[0]
         raise ModelError(
             f"weights_file {path}: neither .safetensors nor a state dict that can be read "
-            f"safely: {reason}"
+            f"safely: {first_line(error)}"
         ) from error
     if isinstance(content, dict):
         content = next((content[key] for key in _NESTED if key in content), content)

@@ -24,6 +24,11 @@ def listed(names: Sequence[str], shown: int = 5) -> str:
     return ", ".join(map(repr, names[:shown])) + more
 
 
+def first_line(error: object) -> str:
+    """The first line of what an error says; the name of its type where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def size(bytes_: int) -> str:
     """'512 bytes', '1.5 kB', '34.1 MB', '2.0 GB'."""
     for unit, length in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):

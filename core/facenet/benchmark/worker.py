@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -56,7 +57,7 @@ class Images(Stored):
     def folder(self, config: TrainConfig) -> IdentityFolder:
         """As `facenet.data.open_folder` gave it."""
         folder = IdentityFolder(self.root, tuple(Sample(*each) for each in self.samples))
-        return IdentityFolder(folder.root, folder.samples, crops=crops_of(config, folder))
+        return replace(folder, crops=crops_of(config, folder))
 
 
 class Job(Stored):

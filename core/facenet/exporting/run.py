@@ -23,6 +23,7 @@ from facenet.exporting.parity import MAX_TAR_DROP, Parity, check_parity
 from facenet.exporting.pixels import to_pixels
 from facenet.models import EmbeddingModel, TorchModel
 from facenet.paths import checked_output_file
+from facenet.text import first_line
 from facenet.types import Bars
 
 
@@ -106,7 +107,7 @@ def _named_failure(model: TorchModel, kind: str, path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # whatever the code of any network makes an exporter stumble over
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = first_line(error)
         raise FacenetError(
             f"{path}: not written, {model.card.network} cannot be exported as {kind}: {reason}"
         ) from error

@@ -12,6 +12,7 @@ from pydantic import PositiveInt, ValidationError
 from facenet.errors import DataError
 from facenet.imaging import ALIGNMENT_FILE
 from facenet.stored import Stored
+from facenet.text import first_line
 from facenet.types import Alignment
 from facenet.validation import changed_keys, config_error
 
@@ -52,7 +53,7 @@ def read_aligned(folder: Path) -> AlignedFolder | None:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        found = str(config_error(error, AlignedFolder, str(path))).partition("\n")[0]
+        found = first_line(config_error(error, AlignedFolder, str(path)))
     except ValueError:
         found = f"{path}: is not JSON"
     raise DataError(f"{found}; bring back the file that `facenet align` wrote, or align anew")

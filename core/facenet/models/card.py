@@ -16,8 +16,6 @@ from facenet.stored import Stored
 from facenet.types import Alignment
 from facenet.validation import config_error
 
-FORMAT_VERSION = 2
-
 Color = Literal["rgb", "bgr"]
 
 
@@ -116,9 +114,9 @@ def parse_card(values: Any, where: str) -> ModelCard:
     version = values.get("format_version") if isinstance(values, dict) else None
     if version is None:
         raise ModelError(f"{where}: not the card of a facenet model, format_version is missing")
-    if version != FORMAT_VERSION:
+    if version != (current := ModelCard.model_fields["format_version"].default):
         raise ModelError(
-            f"{where}: has format_version {version!r}, and this facenet reads {FORMAT_VERSION}: "
+            f"{where}: has format_version {version!r}, and this facenet reads {current}: "
             "train the model again, or use the facenet that made it"
         )
     try:

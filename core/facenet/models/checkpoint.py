@@ -14,6 +14,7 @@ from facenet.models.card import ModelCard, NetworkSpec, parse_card
 from facenet.models.network import build_network
 from facenet.models.torch_model import TorchModel
 from facenet.models.weights import embedding_space, load_weights
+from facenet.text import first_line
 
 CARD_KEY = "facenet_card"
 """Where a checkpoint keeps the model card, as a dictionary of plain values."""
@@ -40,7 +41,7 @@ def read_content(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         raise ModelError(f"{path}: not a checkpoint that can be read safely: {reason}") from error
     if not isinstance(content, dict) or CARD_KEY not in content:
         raise ModelError(f"{path}: not a checkpoint written by `facenet train`")

@@ -8,6 +8,7 @@ import warnings
 import torch
 
 from facenet.errors import DeviceError
+from facenet.text import first_line
 
 logger = logging.getLogger(__name__)
 
@@ -52,17 +53,13 @@ def _problem(kind: str) -> str | None:
         found = _is_available(kind)
     if not found:
         # Of a driver that is too old, for instance, torch only warns.
-        return _first_line(said[-1].message) if said else _NONE_FOUND
+        return first_line(said[-1].message) if said else _NONE_FOUND
     try:
         two = (torch.ones(1, device=kind) + 1).item()
     except (AssertionError, RuntimeError) as error:
-        return _first_line(error)
+        return first_line(error)
     return None if two == 2 else f"it computes 1 + 1 = {two:g}"
 
 
 def _is_available(kind: str) -> bool:
     return torch.cuda.is_available() if kind == "cuda" else torch.backends.mps.is_available()
-
-
-def _first_line(error: object) -> str:
-    return str(error).partition("\n")[0].strip() or type(error).__name__

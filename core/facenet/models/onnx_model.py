@@ -14,6 +14,7 @@ from facenet.errors import DeviceError, ModelError
 from facenet.gallery import unit_rows
 from facenet.models.card import ModelCard, Preprocessing
 from facenet.models.model import EmbeddingModel
+from facenet.text import first_line
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -74,7 +75,7 @@ def open_session(path: Path, device: str) -> onnxruntime.InferenceSession:
         session = onnxruntime.InferenceSession(path, options, providers=list(there))
     except Exception as error:  # onnxruntime's errors share no base class but this one
         raise ModelError(
-            f"{path}: not an ONNX file that onnxruntime loads: {_first_line(error)}"
+            f"{path}: not an ONNX file that onnxruntime loads: {first_line(error)}"
         ) from error
     # A provider that cannot start, for want of a library or a GPU, is left out without an error.
     if provider not in session.get_providers():
@@ -118,7 +119,7 @@ def run_session(
             [output] = session.run(None, {name: padded})
         except Exception as error:  # as in open_session
             raise ModelError(
-                f"{path}: does not run on pixels of shape {padded.shape}: {_first_line(error)}"
+                f"{path}: does not run on pixels of shape {padded.shape}: {first_line(error)}"
             ) from error
         if output.ndim != 2 or len(output) != step:
             raise ModelError(
@@ -133,7 +134,3 @@ def onnx_space(path: Path, preprocessing: Preprocessing) -> str:
     digest = hashlib.sha256(preprocessing.model_dump_json().encode())
     digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

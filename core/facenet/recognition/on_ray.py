@@ -36,6 +36,7 @@ from facenet.recognition.bulk import (
 )
 from facenet.recognition.cropping import Crop
 from facenet.recognition.pipeline import Pipeline
+from facenet.text import first_line
 
 if TYPE_CHECKING:
     from facenet.types import Vector
@@ -68,9 +69,8 @@ def connected(address: str | None) -> Iterator[None]:
             _check_that_something_listens(address)
             ray.init(address, **quiet)
     except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
         where = "--engine ray" if address is None else f"--address {address}"
-        raise RequestError(f"{where}: no Ray can be used: {reason}") from error
+        raise RequestError(f"{where}: no Ray can be used: {first_line(error)}") from error
     try:
         yield
     finally:

@@ -13,6 +13,7 @@ from facenet.config import TrainConfig, plain_config
 from facenet.config.train import NEUTRAL
 from facenet.errors import ModelError, TrainingError
 from facenet.models.checkpoint import read_content
+from facenet.text import first_line
 from facenet.validation import changed_keys
 
 FOLDER, LAST = "checkpoints", "last.ckpt"
@@ -65,7 +66,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
         except (OSError, RuntimeError) as error:
             # RuntimeError: torch's archive writer hides the reason of a failed write in one.
             partial.unlink(missing_ok=True)
-            reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+            reason = error.strerror if isinstance(error, OSError) else first_line(error)
             raise TrainingError(
                 f"{path}: the checkpoint could not be written ({reason}); those written before are "
                 "whole: make room on the disk and go on with --resume"

@@ -11,6 +11,7 @@ import torch
 from huggingface_hub import constants
 
 from facenet.errors import ModelError
+from facenet.text import first_line
 
 WEIGHTS_NAME = "model.safetensors"
 """What timm's repositories on the hub call their weights."""
@@ -22,9 +23,8 @@ def fetched(architecture: str, cfg: Any) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"pretrained weights of {architecture} could not be fetched ({reason}): "
+            f"pretrained weights of {architecture} could not be fetched ({first_line(error)}): "
             f"{_remedy(cfg)}, or set model.pretrained: false"
         ) from error
 
