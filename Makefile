@@ -15,7 +15,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,yolo,dev]'
 	@touch $@
 
-demo: $(INSTALLED)  ## Train, measure, enrol and search on drawn faces (about two minutes)
+demo: $(INSTALLED)  ## Train, measure, enrol and search on drawn faces (some minutes, and at first as many to install)
 	$(BIN)/facenet demo
 
 test: $(INSTALLED)  ## Run the tests, without the slow ones

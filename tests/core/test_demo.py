@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,14 @@ def test_a_second_run_reuses_what_is_there(facenet, output: Path) -> None:
     assert facenet("demo", "--output", output, *SMALL, "--json").json() == first
 
 
+def test_a_demo_that_was_stopped_goes_on(facenet, output: Path) -> None:
+    curve = (output / "metrics.csv").read_text()
+    shutil.rmtree(output / "bundle")
+    assert facenet("demo", "--output", output, *SMALL).code == 0
+    assert (output / "bundle").is_dir()
+    assert (output / "metrics.csv").read_text() == curve
+
+
 def test_other_settings_train_again_and_start_a_new_gallery(facenet, output: Path, caplog) -> None:
     made = [output / "bundle" / "config.json", output / "faces" / "id-000" / "000.jpg"]
     before = [path.read_bytes() for path in made]
@@ -72,6 +81,15 @@ def test_a_folder_that_the_demo_did_not_draw_is_left_alone(facenet, tmp_path: Pa
     ran = facenet("demo", "--output", tmp_path, *SMALL)
     assert ran.code == 2
     assert "not drawn by the demo; choose another --output" in ran.err
+
+
+def test_a_run_that_is_not_the_demos_is_left_alone(facenet, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    before = sorted((tmp_path / "run").rglob("*"))
+    ran = facenet("demo", "--output", tmp_path / "run", *SMALL)
+    assert ran.code == 2
+    assert "not made by the demo, and holds checkpoints/; choose another --output" in ran.err
+    assert sorted((tmp_path / "run").rglob("*")) == before
 
 
 def test_a_folder_of_ones_own(facenet, faces: Path, tmp_path: Path) -> None:

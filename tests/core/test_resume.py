@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import yaml
 from facenet import train
 from facenet.config import TrainConfig, parse_config
 from facenet.errors import DataError, ModelError, TrainingError
+from facenet.models import read_card
 from facenet.training import module
 from facenet.training.checkpoints import read_state
 
@@ -126,6 +128,78 @@ def test_an_unfinished_run_is_not_replaced_unasked(run: Run, stop_at, tmp_path: 
     assert last.read_bytes() == content
     run(tmp_path / "run", existing="replace")
     assert rows(tmp_path / "run")[0]["step"] == "0"
+
+
+def test_a_finished_run_is_not_replaced_unasked(
+    facenet, trained: Path, train_values, tmp_path: Path
+) -> None:
+    output, config = tmp_path / "run", tmp_path / "train.yaml"
+    shutil.copytree(trained, output)
+    config.write_text(yaml.safe_dump(train_values))
+    for arguments, held in [
+        (
+            (),
+            "a finished run: prolong it with --resume and a larger trainer.max_epochs, begin anew",
+        ),
+        (
+            (),
+            "a run without checkpoints/last.ckpt: begin anew with --replace, which removes it, or",
+        ),
+        (("--resume",), "a run without checkpoints/last.ckpt: begin anew"),
+    ]:
+        ran = facenet("train", "--config", config, *arguments)
+        assert ran.code == 2
+        assert f"{output}: holds {held}" in ran.err
+        assert "identities" not in ran.err  # which may take minutes to read
+        (output / "checkpoints" / "last.ckpt").unlink(missing_ok=True)
+    assert read_card(output / "bundle") == read_card(trained / "bundle")
+
+
+def test_nothing_of_a_replaced_run_stays(run: Run, stop_at, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    stop_at(0)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", existing="replace")
+    assert not (tmp_path / "run" / "bundle").exists()
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert len(list((tmp_path / "run" / "tensorboard").glob("events*"))) == 1
+    assert len(rows(tmp_path / "run")) == 1
+
+
+def test_what_is_no_bundle_is_not_removed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "run" / "bundle").mkdir(parents=True)
+    (tmp_path / "run" / "bundle" / "kept.txt").write_text("precious")
+    with pytest.raises(ModelError, match=r"bundle: holds something that is no model bundle"):
+        run(tmp_path / "run", existing="replace")
+    assert (tmp_path / "run" / "bundle" / "kept.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize(("devices", "workers"), [(1, 2), (2, 0)])
+def test_sigterm_to_all_processes_saves_the_run(
+    train_values, tmp_path: Path, devices: int, workers: int
+) -> None:
+    """As service managers and schedulers send it; who passes it on to others sends it again."""
+    train_values["trainer"] |= {"max_epochs": 500, "devices": devices}
+    train_values["data"] |= {"num_workers": workers, "classes_per_batch": 2}
+    config = tmp_path / "train.yaml"
+    config.write_text(yaml.safe_dump(train_values))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "facenet", "train", "--config", str(config)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    while process.poll() is None and not last.is_file():
+        time.sleep(0.1)
+    before = last.stat().st_mtime_ns
+    os.killpg(process.pid, signal.SIGTERM)
+    process.terminate()
+    _, err = process.communicate(timeout=120)
+    assert (process.returncode, "Traceback" in err) == (130, False), err
+    assert "facenet: interrupted; what was finished is kept" in err
+    assert last.stat().st_mtime_ns != before
+    assert read_state(last).batch > 0
 
 
 def test_another_configuration_is_another_run(run: Run, stop_at, tmp_path: Path) -> None:

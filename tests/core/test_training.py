@@ -18,7 +18,8 @@ from facenet.models import load_model
 
 
 def run(values: dict[str, Any], *overrides: str):
-    return train(parse_config(values, TrainConfig, overrides=overrides))
+    config = parse_config(values, TrainConfig, overrides=overrides)
+    return train(config, existing="replace")
 
 
 def curve(values: dict[str, Any], column: str = "train_loss") -> list[float]:

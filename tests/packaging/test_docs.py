@@ -88,7 +88,7 @@ def test_the_training_pages_commands_work_in_their_order(workspace: Path) -> Non
     for script in blocks(page, "bash"):
         ran = shell(script, workspace)
         assert ran.returncode == 0, script + ran.stdout + ran.stderr
-    metrics = (workspace / "artifacts" / "train" / "metrics.csv").read_text()
+    metrics = (workspace / "artifacts" / "first" / "metrics.csv").read_text()
     assert {line[0] for line in metrics.splitlines()[1:]} == set("012")
     assert (workspace / "artifacts" / "two" / "bundle" / "model.safetensors").is_file()
 

@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 @click.command("train")
 @config_options("train")
 @click.option("--resume", is_flag=True, help="Go on with the run in logging.output_dir.")
-@click.option("--replace", is_flag=True, help="Begin anew where an unfinished run is.")
+@click.option("--replace", is_flag=True, help="Remove the run in logging.output_dir, begin anew.")
 @json_option
 def command(
     config: Path, overrides: tuple[str, ...], resume: bool, replace: bool, as_json: bool
 ) -> None:
     """Train an embedding network on a folder of identities.
 
-    Leaves checkpoints, metrics.csv, config.yaml and a model bundle in logging.output_dir. Ctrl-C
-    saves the run where it stands; --resume goes on from there, or from the last checkpoint.
+    Leaves checkpoints, metrics.csv, config.yaml and a model bundle in logging.output_dir; one that
+    holds a run already is refused unless --resume or --replace is given. Ctrl-C saves the run where
+    it stands; --resume goes on from there, or from the last checkpoint.
     """
     if resume and replace:
         raise click.UsageError("--resume and --replace exclude each other")
@@ -35,18 +36,17 @@ def command(
     from facenet.paths import checked_output_folder
     from facenet.training import train
     from facenet.training.licences import check_run
+    from facenet.training.run import Existing, former_run
     from facenet.training.trainer import is_first_process
 
+    existing: Existing = "resume" if resume else "replace" if replace else "refuse"
     checked_output_folder(loaded.logging.output_dir)
     check_run(loaded)
+    former_run(loaded, existing)  # before all images are read
     # Where several processes train together, each runs this command, and the first one speaks.
     speaks = is_first_process()
     folder = _read_folder(loaded, speaks)
-    result = train(
-        loaded,
-        folder=folder,
-        existing="resume" if resume else "replace" if replace else "refuse",
-    )
+    result = train(loaded, folder=folder, existing=existing)
     if not speaks:
         return
     if as_json:

@@ -4,6 +4,7 @@ from facenet.data.augmentation import Augmentation
 from facenet.data.cache import CropCache, open_cache
 from facenet.data.dataset import FaceDataset, TrainingBatches
 from facenet.data.folder import IdentityFolder, Sample, scan_folder
+from facenet.data.loader import FaceLoader
 from facenet.data.module import FaceDataModule
 from facenet.data.sampler import Batch, PKBatchSampler
 from facenet.data.source import open_folder
@@ -20,6 +21,7 @@ __all__ = [
     "CropCache",
     "FaceDataModule",
     "FaceDataset",
+    "FaceLoader",
     "IdentityFolder",
     "PKBatchSampler",
     "Sample",

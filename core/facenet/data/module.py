@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import Subset
 
 from facenet.config import TrainConfig
 from facenet.data.dataset import FaceDataset, TrainingBatches
 from facenet.data.folder import IdentityFolder
+from facenet.data.loader import FaceLoader
 from facenet.data.sampler import PKBatchSampler
 from facenet.data.source import crops_of
 from facenet.data.split import training_samples, validation_samples
@@ -42,16 +43,16 @@ class FaceDataModule(LightningDataModule):
         """Take this process's share; Lightning calls it before it restores a checkpoint."""
         self.sampler = self._sampler()
 
-    def train_dataloader(self) -> DataLoader[Any]:
+    def train_dataloader(self) -> FaceLoader:
         """Loader of ((P*K, 3, S, S), (P*K,) int64), in the batches of `sampler`."""
         batches = TrainingBatches(self.train_set, self.config.augmentations)
-        return DataLoader(batches, sampler=self.sampler, batch_size=None, **self._workers())
+        return FaceLoader(batches, sampler=self.sampler, batch_size=None, **self._workers())
 
-    def val_dataloader(self) -> DataLoader[Any]:
+    def val_dataloader(self) -> FaceLoader:
         """Loader of ((B, 3, S, S), (B,) int64); the processes' shares are disjoint."""
         share = Subset(self.val_set, range(self._rank, len(self.val_set), self._world_size))
         size = self.config.images_per_batch
-        return DataLoader(share, batch_size=size, **self._workers())
+        return FaceLoader(share, batch_size=size, **self._workers())
 
     @property
     def _rank(self) -> int:

@@ -24,19 +24,22 @@ from facenet.paths import checked_output_folder
 from facenet.recognition import Recognizer, embed_files, populate
 from facenet.stores import Match
 from facenet.training import Evaluation, evaluate_model, train
+from facenet.training.checkpoints import FOLDER
 from facenet.training.loggers import METRICS
-from facenet.training.run import BUNDLE
+from facenet.training.run import BUNDLE, begin_folder
 
 Progress = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 """Opens a progress bar of that name, to be told (done, total)."""
 
 TOP_K = 3
+STATE = "demo.json"
+"""What the demo trained, or began to train, in the folder."""
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
-    """How large the demo is; the defaults take about two minutes on two cores."""
+    """How large the demo is; the defaults take about four minutes on two cores."""
 
     output: Path
     data: Path | None = None
@@ -80,6 +83,7 @@ def run_demo(settings: DemoSettings, progress: Progress) -> DemoResult:
     """Draw or read faces, train, measure on unseen identities, enrol half of their images in the
     embedded PostgreSQL and search with the other half."""
     checked_output_folder(settings.output)
+    _refuse_another_run(settings.output)
     root = settings.data or settings.output / "faces"
     if settings.data is None:
         _draw(settings, root, progress)
@@ -151,17 +155,26 @@ def _train_config(settings: DemoSettings, folder: IdentityFolder) -> TrainConfig
 
 
 def _train_once(config: TrainConfig, folder: IdentityFolder) -> tuple[bool, Evaluation]:
-    """Train, unless the same configuration was trained on the same files before."""
+    """Train, or go on, unless the same configuration was trained on the same files before."""
     output = config.logging.output_dir
-    state, fingerprint = output / "demo.json", _fingerprint(config, folder)
-    if state.is_file() and (output / BUNDLE).is_dir():
-        if json.loads(state.read_text(encoding="utf-8")).get("fingerprint") == fingerprint:
-            return False, evaluate_model(config, load_model(output / BUNDLE), folder)
-        _set_gallery_aside(output)
-    state.unlink(missing_ok=True)
-    evaluation = train(config, folder=folder).evaluation
-    state.write_text(json.dumps({"fingerprint": fingerprint}) + "\n", encoding="utf-8")
-    return True, evaluation
+    state, wanted = output / STATE, {"fingerprint": _fingerprint(config, folder)}
+    before = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else None
+    if before == wanted and (output / BUNDLE).is_dir():
+        return False, evaluate_model(config, load_model(output / BUNDLE), folder)
+    if before != wanted:
+        if before:
+            _set_gallery_aside(output)
+        begin_folder(output)
+        state.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
+    return True, train(config, folder=folder, existing="resume").evaluation
+
+
+def _refuse_another_run(output: Path) -> None:
+    held = [name for name in (FOLDER, BUNDLE) if (output / name).exists()]
+    if held and not (output / STATE).is_file():
+        raise DataError(
+            f"{output}: not made by the demo, and holds {held[0]}/; choose another --output"
+        )
 
 
 def _set_gallery_aside(output: Path) -> None:

@@ -1,7 +1,13 @@
 """The embedding network, and the forms in which a trained one is kept."""
 
 from facenet.models.aligned import AlignedFolder, alignment_around, alignment_of, read_aligned
-from facenet.models.bundle import load_bundle, read_card, save_bundle, update_card
+from facenet.models.bundle import (
+    checked_bundle_folder,
+    load_bundle,
+    read_card,
+    save_bundle,
+    update_card,
+)
 from facenet.models.calibration import (
     Calibration,
     Probability,
@@ -44,6 +50,7 @@ __all__ = [
     "calibration_fars",
     "calibration_of",
     "check_bundle",
+    "checked_bundle_folder",
     "describe",
     "describe_threshold",
     "find_pretrained",

@@ -39,11 +39,7 @@ def save_bundle(model: EmbeddingModel, folder: Path) -> Path:
     embedding of the reference face are found anew. Raises `ModelError` when something that is no
     bundle stands in its place: that is left alone.
     """
-    checked_output_folder(folder)
-    if folder.exists() and not _may_be_replaced(folder):
-        raise ModelError(
-            f"{folder}: holds something that is no model bundle; choose another folder"
-        )
+    checked_bundle_folder(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         new = Path(scratch) / "new"
@@ -59,6 +55,20 @@ def save_bundle(model: EmbeddingModel, folder: Path) -> Path:
         if folder.exists():
             folder.rename(Path(scratch) / "old")
         new.rename(folder)
+    return folder
+
+
+def checked_bundle_folder(folder: Path) -> Path:
+    """A path at which a bundle can be written, in the place of one that is there.
+
+    Raises `RequestError` as `checked_output_folder`, and `ModelError` when something that is no
+    bundle stands there.
+    """
+    checked_output_folder(folder)
+    if folder.exists() and not _may_be_replaced(folder):
+        raise ModelError(
+            f"{folder}: holds something that is no model bundle; choose another folder"
+        )
     return folder
 
 

@@ -7,10 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from facenet.config import TrainConfig
-from facenet.data import FaceDataset, IdentityFolder, Sample, open_folder, validation_samples
+from facenet.data import (
+    FaceDataset,
+    FaceLoader,
+    IdentityFolder,
+    Sample,
+    open_folder,
+    validation_samples,
+)
 from facenet.errors import ModelError
 from facenet.evaluation import (
     FARS,
@@ -89,7 +95,7 @@ def evaluate_model(
     """Like `evaluate`, for a model and a folder that are loaded already."""
     samples = validation_samples(config, folder)
     dataset = FaceDataset(samples, model.card.preprocessing.image_size, crops=folder.crops)
-    loader = DataLoader(
+    loader = FaceLoader(
         dataset, batch_size=config.data.images_per_batch, num_workers=config.data.num_workers
     )
     embeddings = torch.cat(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,17 @@ from facenet.config import TrainConfig, dump_config
 from facenet.data import FaceDataModule, IdentityFolder, open_folder
 from facenet.errors import DataError, TrainingError
 from facenet.imaging import fingerprint
-from facenet.models import Calibration, calibration_of, load_model, save_bundle
+from facenet.models import (
+    Calibration,
+    calibration_of,
+    checked_bundle_folder,
+    load_model,
+    save_bundle,
+)
 from facenet.paths import checked_output_folder
 from facenet.training.checkpoints import (
+    FOLDER,
+    LAST,
     RunState,
     last_checkpoint,
     read_state,
@@ -25,9 +34,9 @@ from facenet.training.checkpoints import (
 from facenet.training.held_out import Evaluation, evaluate_model
 from facenet.training.interruption import Interruption
 from facenet.training.licences import check_pretrained, check_run
+from facenet.training.loggers import METRICS
 from facenet.training.module import TripletModule
 from facenet.training.trainer import (
-    begin_folder,
     best_checkpoints,
     last_checkpoints,
     make_trainer,
@@ -36,10 +45,12 @@ from facenet.training.trainer import (
 )
 
 BUNDLE, CONFIG = "bundle", "config.yaml"
-"""What a run leaves in its output folder, beside its checkpoints and figures."""
+"""What a run leaves in its output folder, beside its checkpoints and curves."""
 
 Existing = Literal["refuse", "resume", "replace"]
-"""What to do with an unfinished run in the output folder."""
+"""What to do with a run that the output folder holds already."""
+
+_OTHERWISE = "begin anew with --replace, which removes it, or choose another logging.output_dir"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +71,9 @@ def train(
 ) -> TrainingResult:
     """Train, keep the best checkpoint, measure it and write its bundle to the output folder.
 
-    `folder` saves reading `data.root` again. An unfinished run in the output folder is gone on
-    with (`existing="resume"`), begun anew (`"replace"`), or refused with a `DataError`; a finished
-    one is replaced. `callbacks` are told of the run as Lightning tells its own.
+    `folder` saves reading `data.root` again. A run that the output folder holds already is gone on
+    with (`existing="resume"`), removed before this one begins (`"replace"`), or refused with a
+    `DataError`. `callbacks` are told of the run as Lightning tells its own.
 
     Raises `DataError`, `ConfigError`, `DeviceError` or `ModelError` before anything is written,
     `TrainingError` when training cannot go on or no checkpoint came of it, and KeyboardInterrupt
@@ -72,7 +83,7 @@ def train(
     """
     output = checked_output_folder(config.logging.output_dir)
     check_run(config)
-    last, state = _former_run(config, existing)
+    last, state = former_run(config, existing)
     folder = folder or open_folder(config)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     data = FaceDataModule(config, folder)
@@ -107,23 +118,30 @@ def train(
     return TrainingResult(checkpoint, bundle, evaluation)
 
 
-def _former_run(config: TrainConfig, existing: Existing) -> tuple[Path | None, RunState | None]:
-    """The checkpoint to go on from and what it says, or nothing for a run from the beginning."""
-    path = last_checkpoint(config.logging.output_dir)
-    if path is None or existing == "replace":
+def former_run(config: TrainConfig, existing: Existing) -> tuple[Path | None, RunState | None]:
+    """The checkpoint to go on from and what it says, or nothing for a run from the beginning.
+
+    Raises `DataError` when the output folder holds a run that would be lost, and `ModelError` when
+    it cannot be gone on with, or something that is no bundle stands in the place of its bundle.
+    """
+    output = config.logging.output_dir
+    path, measured = last_checkpoint(output), checked_bundle_folder(output / BUNDLE).exists()
+    if existing == "replace":
         return None, None
+    if path is None:
+        if measured or (existing == "refuse" and any((output / FOLDER).glob("*.ckpt"))):
+            raise DataError(f"{output}: holds a run without {FOLDER}/{LAST}: {_OTHERWISE}")
+        return None, None
+    state = read_state(path)
     if existing == "resume":
-        state = read_state(path)
         refuse_another_run(config, state, path)
         return path, state
-    state = read_state(path)
-    if state.is_finished:
-        return None, None
-    raise DataError(
-        f"{config.logging.output_dir}: holds a run that stopped in epoch {state.epoch + 1} of "
-        f"{state.max_epochs}: go on with --resume, begin anew with --replace, or choose another "
-        "logging.output_dir"
-    )
+    if state.is_finished and measured:
+        held = "a finished run: prolong it with --resume and a larger trainer.max_epochs"
+    else:
+        epoch = min(state.epoch + 1, state.max_epochs)
+        held = f"a run that stopped in epoch {epoch} of {state.max_epochs}: go on with --resume"
+    raise DataError(f"{output}: holds {held}, {_OTHERWISE}")
 
 
 def _measured_bundle(
@@ -152,6 +170,16 @@ def _calibration(evaluation: Evaluation, root: Path) -> Calibration | None:
         data=f"people held out from {root.name}",
         fingerprint=fingerprint((sample.path for sample in evaluation.samples), root),
     )
+
+
+def begin_folder(output: Path) -> None:
+    """Make the folder of a run, without what a former one left: checkpoints, curves, bundle."""
+    output.mkdir(parents=True, exist_ok=True)
+    for pattern in (f"{FOLDER}/*.ckpt", "tensorboard/events.out.*", METRICS):
+        for old in output.glob(pattern):
+            old.unlink()
+    if (output / BUNDLE).exists():
+        shutil.rmtree(output / BUNDLE)
 
 
 @contextlib.contextmanager

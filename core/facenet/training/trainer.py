@@ -126,10 +126,3 @@ def same_algorithms_after() -> Iterator[None]:
         yield
     finally:
         torch.set_deterministic_debug_mode(before)
-
-
-def begin_folder(output: Path) -> None:
-    """Make the folder of a run, without the checkpoints and curves of a former one."""
-    output.mkdir(parents=True, exist_ok=True)
-    for old in [*(output / FOLDER).glob("*.ckpt"), *output.glob("tensorboard/events.out.*")]:
-        old.unlink()
