@@ -7,8 +7,6 @@ import itertools
 import json
 import logging
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +25,7 @@ from facenet.training import Evaluation, evaluate_model, train
 from facenet.training.checkpoints import FOLDER
 from facenet.training.loggers import METRICS
 from facenet.training.run import BUNDLE, begin_folder
-
-Progress = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
-"""Opens a progress bar of that name, to be told (done, total)."""
+from facenet.types import Bars, Progress
 
 TOP_K = 3
 STATE = "demo.json"
@@ -79,7 +75,7 @@ class DemoResult:
         return rank_k_accuracy(truth, ranked, k)
 
 
-def run_demo(settings: DemoSettings, progress: Progress) -> DemoResult:
+def run_demo(settings: DemoSettings, progress: Bars) -> DemoResult:
     """Draw or read faces, train, measure on unseen identities, enrol half of their images in the
     embedded PostgreSQL and search with the other half."""
     checked_output_folder(settings.output)
@@ -110,7 +106,7 @@ def run_demo(settings: DemoSettings, progress: Progress) -> DemoResult:
     )
 
 
-def _draw(settings: DemoSettings, root: Path, progress: Progress) -> None:
+def _draw(settings: DemoSettings, root: Path, progress: Bars) -> None:
     """Draw the faces that are missing; faces of other settings are drawn anew."""
     wanted = {key: getattr(settings, key) for key in ("identities", "samples", "seed")}
     drawn = root / "drawn.json"
@@ -227,9 +223,7 @@ def _by_identity(samples: list[Sample] | tuple[Sample, ...]) -> dict[str, list[P
     return grouped
 
 
-def _search(
-    recognizer: Recognizer, queries: list[Sample], progress: Callable[[int, int], None]
-) -> list[Probe]:
+def _search(recognizer: Recognizer, queries: list[Sample], progress: Progress) -> list[Probe]:
     identities = {sample.path: sample.identity for sample in queries}
     probes = []
     for batch in embed_files(recognizer.pipeline, list(identities), progress):
