@@ -1,7 +1,7 @@
 """Folders of identities, split by identity, sampled in P x K batches."""
 
 from facenet.data.augmentation import Augmentation
-from facenet.data.cache import CropCache, open_cache
+from facenet.data.cache import open_cache
 from facenet.data.dataset import FaceDataset, TrainingBatches
 from facenet.data.folder import IdentityFolder, Sample, scan_folder
 from facenet.data.loader import FaceLoader
@@ -18,7 +18,6 @@ from facenet.data.split import (
 __all__ = [
     "Augmentation",
     "Batch",
-    "CropCache",
     "FaceDataModule",
     "FaceDataset",
     "FaceLoader",

@@ -16,9 +16,8 @@ from facenet.models.calibration import (
     calibration_of,
     spread_of,
 )
-from facenet.models.card import ModelCard, NetworkSpec, OnnxSpec, Preprocessing, Split
+from facenet.models.card import ModelCard, NetworkSpec, Preprocessing, Split
 from facenet.models.checking import BundleCheck, check_bundle
-from facenet.models.checkpoint import load_checkpoint
 from facenet.models.description import describe, describe_threshold
 from facenet.models.device import resolve_device
 from facenet.models.hub import find_pretrained, publish_bundle
@@ -38,7 +37,6 @@ __all__ = [
     "ModelCard",
     "NetworkSpec",
     "OnnxModel",
-    "OnnxSpec",
     "Preprocessing",
     "Probability",
     "Split",
@@ -56,7 +54,6 @@ __all__ = [
     "find_pretrained",
     "import_onnx",
     "load_bundle",
-    "load_checkpoint",
     "load_model",
     "publish_bundle",
     "read_aligned",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +21,7 @@ from facenet.models.readme import render_readme
 from facenet.models.reference import reference_face
 from facenet.models.torch_model import TorchModel
 from facenet.models.weights import embedding_space, load_weights
-from facenet.paths import checked_output_folder
+from facenet.paths import checked_output_folder, sha256_of, write_whole
 
 if TYPE_CHECKING:
     from facenet.types import Vector
@@ -47,7 +45,7 @@ def save_bundle(model: EmbeddingModel, folder: Path) -> Path:
         model.write_weights(new)
         card = model.card.model_copy(
             update={
-                "weights_sha256": _sha256(new / model.weights_name),
+                "weights_sha256": sha256_of(new / model.weights_name),
                 "reference": tuple(reference_embedding(model).tolist()),
             }
         )
@@ -83,7 +81,7 @@ def load_bundle(folder: Path, device: torch.device | str = "cpu") -> EmbeddingMo
     path = folder / (TorchModel if ours else OnnxModel).weights_name
     if not path.is_file():
         raise ModelError(f"{folder}: not a model bundle, {path.name} is missing")
-    if _sha256(path) != card.weights_sha256:
+    if sha256_of(path) != card.weights_sha256:
         raise ModelError(f"{path}: SHA-256 differs from the one in {CONFIG}")
     if isinstance(card.network, NetworkSpec):
         return _load_network(path, card, card.network, device)
@@ -147,9 +145,7 @@ def _write_card(card: ModelCard, folder: Path) -> None:
         (README, render_readme(card)),
         (CONFIG, card.model_dump_json(indent=2) + "\n"),
     ):
-        partial = folder / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, folder / name)
+        write_whole(folder / name, text.encode())
 
 
 def _may_be_replaced(folder: Path) -> bool:
@@ -164,8 +160,3 @@ def _may_be_replaced(folder: Path) -> bool:
     except ModelError:
         return False
     return True
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

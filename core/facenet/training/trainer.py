@@ -19,6 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from facenet.config import TrainConfig
 from facenet.errors import DeviceError
 from facenet.models import resolve_device
+from facenet.text import first_line
 from facenet.training.checkpoints import FOLDER, LAST, AtomicCheckpoints
 from facenet.training.loggers import make_loggers
 from facenet.training.progress import TrainingProgress
@@ -87,7 +88,7 @@ def make_trainer(
         )
     except (DeviceError, MisconfigurationException, RuntimeError, ValueError) as error:
         # What Lightning refuses here is a combination of accelerator, devices and precision.
-        raise DeviceError(f"trainer: {str(error).splitlines()[0]}") from error
+        raise DeviceError(f"trainer: {first_line(error)}") from error
 
 
 def _accelerator(wanted: str) -> str:
