@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from contextlib import ExitStack
 from types import FrameType
 from typing import Any, Self, cast
 
 from lightning import Callback, LightningModule, Trainer
 
+from facenet.signals import handled
 from facenet.training.checkpoints import FOLDER, LAST
 from facenet.training.module import TripletModule
 
@@ -17,8 +19,6 @@ ASKED_EVERY = 10
 """Optimizer steps between two questions to the other processes, besides one in each epoch."""
 
 logger = logging.getLogger(__name__)
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption(Callback):
@@ -33,26 +33,21 @@ class Interruption(Callback):
         self._path = os.path.join(output, FOLDER, LAST)
         self._process = os.getpid()
         self._asked = False
-        self._before: dict[signal.Signals, Any] = {}
+        self._handled = ExitStack()
 
     def __enter__(self) -> Self:
-        try:
-            self._before = {number: signal.signal(number, self._ask) for number in _SIGNALS}
-        except ValueError:
-            self._before = {}
+        self._handled.enter_context(handled(self._ask))
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._handled.close()
         if self._asked and error is None:
             raise KeyboardInterrupt  # asked in the last step: that was saved as any last step is
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Take SIGTERM back from Lightning, whose handler cuts validations short and has processes
         that train together leave at different steps."""
-        if self._before:
-            signal.signal(signal.SIGTERM, self._ask)
+        self._handled.enter_context(handled(self._ask, signal.SIGTERM))
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
         """Save and leave, between two steps of the optimizer.
