@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from facenet.errors import ImageError
-from facenet.evaluation.page import data_address
 from facenet.imaging import Photo
 from facenet.imaging.figures import draw_photo
+from facenet.pages.page import data_address
 from facenet.recognition import Enrolment, Recognizer
 from facenet.recognition.cropping import Crop
 from facenet.recognition.quality import Reason, quality_of, reasons_against

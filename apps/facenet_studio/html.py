@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Literal
 
-from facenet.evaluation.page import render
+from facenet.pages.page import render
 
 
 def show(template: str, **values: object) -> str:

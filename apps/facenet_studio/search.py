@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from facenet.errors import ImageError
-from facenet.evaluation.page import data_address
+from facenet.pages.page import data_address
 from facenet.recognition import FaceMatches, Recognizer
 from facenet.recognition.cropping import Crop
 from facenet.recognition.pictures import picture_of_search, who

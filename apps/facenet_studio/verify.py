@@ -6,8 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from facenet.evaluation.page import data_address
 from facenet.models import Calibration
+from facenet.pages.page import data_address
 from facenet.recognition import Decision, Recognizer
 from facenet.recognition.cropping import Crop
 from facenet_studio.handling import Changes, listen, status_line

@@ -29,9 +29,10 @@ from facenet.evaluation import (
     summarize,
     templates_of,
 )
-from facenet.evaluation.machine import environment
-from facenet.evaluation.report import Report, Table, checked_report_folder, write_report
+from facenet.evaluation.report import Report, checked_report_folder, write_report
 from facenet.evaluation.wording import label, percent, read_threshold, shortened
+from facenet.pages.machine import environment
+from facenet.pages.parts import Table
 
 PEOPLE, IMAGES = 10, 4
 HOSTILE = "<script>alert('x')</script>"

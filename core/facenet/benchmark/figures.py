@@ -11,15 +11,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, NullLocator, PercentFormatter
 
 from facenet.benchmark.summary import Candidate, Cost, pareto_front
-from facenet.evaluation.charts import Chart
-from facenet.evaluation.style import COLOURS, MARKERS, NEUTRAL, SIZE, WIDE, dress, styled
 from facenet.evaluation.wording import shortened
+from facenet.pages.parts import Chart
+from facenet.pages.style import COLOURS, MARKERS, NEUTRAL, SIZE, WIDE, dress, styled
 
 COSTS: dict[Cost, tuple[str, str]] = {
-    "latency_ms": ("latency", "latency of one face (ms)"),
-    "parameters": ("size", "parameters"),
+    "latency_ms": ("benchmark_latency", "latency of one face (ms)"),
+    "parameters": ("benchmark_size", "parameters"),
 }
-"""What accuracy is drawn against: how its file is called, and its axis."""
+"""What accuracy is drawn against: how its files are called, and its axis."""
+_ACCURACY = "benchmark_accuracy"
+NAMES = (_ACCURACY, *(name for name, _ in COSTS.values()))
+"""Of the files of all charts that a sweep may have."""
 _BY_SIZE = "Accuracy against embedding size. Bars, side by side where sizes are equal: {}."
 _BY_COST = (
     "Accuracy against {}. Ringed, joined and labelled with their embedding sizes: the Pareto "
@@ -43,11 +46,11 @@ def charts(candidates: Sequence[Candidate], intervals: str) -> list[Chart]:
     cost has a figure where it is known of a candidate."""
     if not candidates:
         return []
-    drawn = [Chart("benchmark_accuracy", _BY_SIZE.format(intervals), accuracy_figure(candidates))]
+    drawn = [Chart(_ACCURACY, _BY_SIZE.format(intervals), accuracy_figure(candidates))]
     for cost, (name, axis) in COSTS.items():
         if pareto_front(candidates, cost):
             caption = _BY_COST.format(axis, intervals)
-            drawn.append(Chart(f"benchmark_{name}", caption, cost_figure(candidates, cost)))
+            drawn.append(Chart(name, caption, cost_figure(candidates, cost)))
     return drawn
 
 

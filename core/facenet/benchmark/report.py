@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facenet.benchmark.compare import compare_with_best
-from facenet.benchmark.figures import charts
+from facenet.benchmark.figures import NAMES, charts
 from facenet.benchmark.panels import draw_panels
 from facenet.benchmark.queries import query_panels
 from facenet.benchmark.records import RunResult, Sweep
@@ -14,17 +14,13 @@ from facenet.benchmark.results import result_file, results_csv, results_json
 from facenet.benchmark.summary import candidates, not_finished
 from facenet.benchmark.tables import facts, intervals, reading, tables
 from facenet.config import BenchmarkConfig
-from facenet.evaluation.machine import environment
-from facenet.evaluation.page import data_address, render, to_pdf, to_png, to_svg, write_files
 from facenet.imaging.png import png
+from facenet.pages.machine import environment
+from facenet.pages.page import FORMS, chart_files, data_address, render, to_svg, write_files
 
 REPORT, RESULTS = "benchmark_report", "benchmark_results"
 _FORMER = (
-    *(
-        f"benchmark_{name}.{form}"
-        for name in ("accuracy", "latency", "size")
-        for form in ("png", "pdf")
-    ),
+    *(f"{name}.{form}" for name in NAMES for form in FORMS),
     "embedding_dim_*_queries.png",
     "backbone_*_queries.png",
 )
@@ -48,10 +44,7 @@ def write_report(
     files = {
         f"{RESULTS}.json": results_json(sweep, results, ranked, machine),
         f"{RESULTS}.csv": results_csv(results),
-    }
-    for chart in drawn:
-        files[f"{chart.name}.png"] = to_png(chart.figure)
-        files[f"{chart.name}.pdf"] = to_pdf(chart.figure)
+    } | chart_files(drawn)
     pictures = []
     for panel, pixels in zip(panels, draw_panels(panels), strict=True):
         files[f"{panel.name}.png"] = png(pixels)
@@ -70,12 +63,5 @@ def write_report(
     for form in ("md", "html"):
         template = f"facenet.benchmark/report.{form}.j2"
         files[f"{REPORT}.{form}"] = render(template, **content).encode()
-    _replace(output, files)
+    write_files(output, files, instead_of=_FORMER)
     return [output / name for name in files]
-
-
-def _replace(output: Path, files: dict[str, bytes]) -> None:
-    former = {path.name for pattern in _FORMER for path in output.glob(pattern)}
-    write_files(output, files)
-    for name in former - set(files):
-        (output / name).unlink(missing_ok=True)

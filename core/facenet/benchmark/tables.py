@@ -8,8 +8,8 @@ from facenet.benchmark.compare import NO_DIFFERENCE, Ranked
 from facenet.benchmark.records import RunResult, Sweep
 from facenet.benchmark.summary import Candidate, Cost, not_finished
 from facenet.config import BenchmarkConfig
-from facenet.evaluation.report import Row, Table
 from facenet.evaluation.wording import in_percent, label
+from facenet.pages.parts import Row, Table
 from facenet.text import count, duration
 
 _OVER_PEOPLE = "95 % intervals over people"

@@ -152,9 +152,9 @@ def _searched(recognizer: Recognizer, folder: Path) -> Counts:
 
 def _draw(found: Mapping[str, Drift], figure: Path) -> None:
     from facenet.evaluation.figures import drift_figure
-    from facenet.evaluation.page import to_pdf, to_png
+    from facenet.pages.page import to_file
 
-    write_whole(figure, (to_png if figure.suffix == ".png" else to_pdf)(drift_figure(found)))
+    write_whole(figure, to_file(drift_figure(found), figure.suffix[1:]))
 
 
 def _print(operation: str, found: Drift) -> None:

@@ -17,8 +17,8 @@ from facenet.text import count
 if TYPE_CHECKING:
     from facenet.evaluation import Embedded, Figures, IdentificationResult, VerificationResult
     from facenet.evaluation import Slice as Group
-    from facenet.evaluation.report import Table
     from facenet.models import ModelCard
+    from facenet.pages.parts import Table
     from facenet.types import Image
 
 THUMBNAIL = 128
@@ -104,9 +104,9 @@ def _details(result: VerificationResult | IdentificationResult) -> dict[str, obj
 def write_measurement(measured: Measurement, groups: Sequence[Group], folder: Path) -> None:
     """The report, with the hardest pairs as pictures."""
     from facenet.evaluation import VerificationResult
-    from facenet.evaluation.machine import environment
     from facenet.evaluation.report import Report, write_report
     from facenet.imaging import centre_square, open_photo
+    from facenet.pages.machine import environment
 
     images = measured.images.images
 
@@ -152,7 +152,7 @@ def _facts(measured: Measurement) -> list[tuple[str, str]]:
 
 
 def _tables(groups: Sequence[Group]) -> list[Table]:
-    from facenet.evaluation.report import Table
+    from facenet.pages.parts import Table
 
     tables = []
     for column in dict.fromkeys(group.column for group in groups):

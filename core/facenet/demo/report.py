@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from facenet.demo.run import DemoResult, Probe
 from facenet.evaluation.figures import histogram_figure, roc_figure
-from facenet.evaluation.page import data_address, render, to_svg, write_files
-from facenet.evaluation.style import GENUINE, IMPOSTOR, dress, new_figure, styled
 from facenet.imaging import centre_square, open_photo
+from facenet.pages.page import data_address, render, to_svg, write_files
+from facenet.pages.style import GENUINE, IMPOSTOR, dress, new_figure, styled
 
 PANELS = 8
 """How many searched probes the report shows."""

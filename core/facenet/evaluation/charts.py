@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from matplotlib.figure import Figure
-
 from facenet.evaluation.figures import (
     cmc_figure,
     det_figure,
@@ -17,58 +13,37 @@ from facenet.evaluation.figures import (
 )
 from facenet.evaluation.identification import Identification
 from facenet.evaluation.summary import Summary
+from facenet.pages.parts import Chart
 
-NAMES = ("roc", "det", "similarity", "matrix", "cmc", "open-set")
-
-_ROC = (
-    "The share of pairs of one person that is accepted, against the share of pairs of two people "
-    "that is. Dots and bars: the rates of the table, with their intervals."
-)
-_DET = (
-    "The same as errors: pairs of one person refused, against pairs of two people accepted. "
-    "Lower is better; both errors are equal on the dotted line."
-)
-_SIMILARITY = (
-    "How similar the faces of a pair are. Where the two colours overlap, no threshold tells all "
-    "pairs apart."
-)
-_MATRIX = (
-    "Each row and each column is an image. A model that recognises everyone is bright inside the "
-    "frames, each of one person, and dark outside."
-)
-_CMC = "How often the right person is among the first people found."
-_OPEN_SET = (
-    "Searches of enrolled people that do not find them first, against searches of others that "
-    "return somebody. Lower is better."
-)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Chart:
-    """A figure, the name of its files, and what it shows in words."""
-
-    name: str
-    caption: str
-    figure: Figure
+CAPTIONS = {
+    "roc": "The share of pairs of one person that is accepted, against the share of pairs of two "
+    "people that is. Dots and bars: the rates of the table, with their intervals.",
+    "det": "The same as errors: pairs of one person refused, against pairs of two people accepted. "
+    "Lower is better; both errors are equal on the dotted line.",
+    "similarity": "How similar the faces of a pair are. Where the two colours overlap, no "
+    "threshold tells all pairs apart.",
+    "matrix": "Each row and each column is an image. A model that recognises everyone is bright "
+    "inside the frames, each of one person, and dark outside.",
+    "cmc": "How often the right person is among the first people found.",
+    "open-set": "Searches of enrolled people that do not find them first, against searches of "
+    "others that return somebody. Lower is better.",
+}
+"""By the names of all charts that a report may have."""
 
 
 def charts(
     summary: Summary | None, identification: Identification | None, threshold: float | None
 ) -> list[Chart]:
     """The figures of what was measured; a matrix only of all pairs of few images."""
-    drawn = []
+    drawn = {}
     if summary:
         pairs = summary.measured.pairs
-        drawn += [
-            Chart("roc", _ROC, roc_figure(summary)),
-            Chart("det", _DET, det_figure(summary)),
-            Chart("similarity", _SIMILARITY, histogram_figure(pairs, threshold)),
-        ]
+        drawn["roc"] = roc_figure(summary)
+        drawn["det"] = det_figure(summary)
+        drawn["similarity"] = histogram_figure(pairs, threshold)
         if fits_matrix(pairs):
-            drawn.append(Chart("matrix", _MATRIX, matrix_figure(pairs)))
+            drawn["matrix"] = matrix_figure(pairs)
     if identification:
-        drawn += [
-            Chart("cmc", _CMC, cmc_figure(identification)),
-            Chart("open-set", _OPEN_SET, open_set_figure(identification)),
-        ]
-    return drawn
+        drawn["cmc"] = cmc_figure(identification)
+        drawn["open-set"] = open_set_figure(identification)
+    return [Chart(name, CAPTIONS[name], figure) for name, figure in drawn.items()]

@@ -1,7 +1,7 @@
 """Figures of verification and identification, for pages light and dark, and for paper.
 
 Each is a matplotlib figure as wide as a column of a paper, without a background of its own.
-`facenet.evaluation.page` makes an <svg>, a PNG and a PDF of it.
+`facenet.pages.page` makes an <svg>, a PNG and a PDF of it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from facenet.evaluation.drift import Drift
 from facenet.evaluation.estimate import Estimate
 from facenet.evaluation.identification import Identification
 from facenet.evaluation.pairs import NO_FACE, ScoredPairs, Scores
-from facenet.evaluation.style import GENUINE, IMPOSTOR, NEUTRAL, SIZE, dress, new_figure, styled
 from facenet.evaluation.summary import Summary
 from facenet.evaluation.wording import percent, supported
+from facenet.pages.style import GENUINE, IMPOSTOR, NEUTRAL, SIZE, dress, new_figure, styled
 
 INTERVAL = "95 % interval"
 MOST_IN_MATRIX = 200

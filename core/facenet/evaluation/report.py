@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facenet.errors import RequestError
-from facenet.evaluation.charts import NAMES, charts
+from facenet.evaluation.charts import CAPTIONS, charts
 from facenet.evaluation.estimate import Estimate
 from facenet.evaluation.hardest import HardPair, least_similar_images, most_similar_strangers
 from facenet.evaluation.identification import Identification
-from facenet.evaluation.page import data_address, render, to_pdf, to_png, to_svg, write_files
 from facenet.evaluation.summary import Summary, rates_at
 from facenet.evaluation.wording import (
     label,
@@ -23,6 +22,8 @@ from facenet.evaluation.wording import (
     read_threshold,
     shortened,
 )
+from facenet.pages.page import FORMS, chart_files, data_address, render, to_svg, write_files
+from facenet.pages.parts import Row, Table
 from facenet.paths import checked_output_folder
 
 PAGE, FIGURES = "index.html", "figures"
@@ -30,28 +31,17 @@ MARK = '<meta name="generator" content="facenet">'
 """How a page of ours is told from any other."""
 READING_REPLICATES = 300
 """Enough for an interval that is told in words."""
-Row = tuple[str, str]
 Picture = Callable[[int], NDArray[np.uint8]]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A further table; `headings` names the columns of `rows`."""
-
-    title: str
-    headings: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
     """What a report says; any text is shown as it is.
 
-    `facts` and `versions` are (name, text): what was measured, and on what machine. `threshold` is
-    a similarity and where it comes from. For each image that the pairs' indices point to, `names`
-    says what to call it and `picture` gives an (S, S, 3) RGB picture; without it the hardest pairs
-    are listed by name.
+    `facts` and `versions` are (name, text): what was measured, and on what machine. `tables` are
+    further ones, `threshold` is a similarity and where it comes from. For each image that the
+    pairs' indices point to, `names` says what to call it and `picture` gives an (S, S, 3) RGB
+    picture; without it the hardest pairs are listed by name.
     """
 
     title: str
@@ -93,15 +83,10 @@ def write_report(report: Report, folder: Path) -> Path:
         charts=[(to_svg(chart.figure, chart.caption), chart.caption) for chart in drawn],
         hardest=_hardest(report),
     )
-    files = {}
-    for chart in drawn:
-        files[f"{FIGURES}/{chart.name}.png"] = to_png(chart.figure)
-        files[f"{FIGURES}/{chart.name}.pdf"] = to_pdf(chart.figure)
-    former = {f"{FIGURES}/{name}.{form}" for name in NAMES for form in ("png", "pdf")}
-    superseded = former - set(files) if (folder / PAGE).exists() else set()
-    write_files(folder, files | {PAGE: page.encode()})
-    for name in superseded:
-        (folder / name).unlink(missing_ok=True)
+    files = {f"{FIGURES}/{name}": content for name, content in chart_files(drawn).items()}
+    former = [f"{FIGURES}/{name}.{form}" for name in CAPTIONS for form in FORMS]
+    is_anew = (folder / PAGE).exists()
+    write_files(folder, files | {PAGE: page.encode()}, instead_of=former if is_anew else ())
     return folder / PAGE
 
 

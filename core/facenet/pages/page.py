@@ -8,7 +8,7 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facenet.errors import FacenetError
-from facenet.evaluation.style import styled
+from facenet.pages.parts import Chart
+from facenet.pages.style import styled
 
+FORMS: dict[str, dict[str, Any]] = {
+    "png": {"dpi": 200},
+    "pdf": {"metadata": {"CreationDate": None}},
+}
+"""How figures are saved as files of these endings."""
 _NOT_NEEDED_IN_HTML = re.compile(
     r'<metadata>.*?</metadata>| xmlns(:\w+)?="[^"]*"| id="\w+_\d+"', re.S
 )
@@ -30,7 +36,7 @@ _NOT_NEEDED_IN_HTML = re.compile(
 def render(template: str, **values: object) -> str:
     """Fill in a template, named `package/file`; in pages, names and other texts are escaped.
 
-    Pages extend `facenet.evaluation/page.html.j2`, which has the style of all.
+    Pages extend `facenet.pages/page.html.j2`, which has the style of all.
     """
     environment = Environment(
         loader=FunctionLoader(_source),
@@ -57,21 +63,26 @@ def to_svg(figure: Figure, description: str) -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(description)}"', 1)
 
 
-def to_png(figure: Figure) -> bytes:
-    """On white, 200 pixels per inch."""
-    return _saved(figure, "png", dpi=200, facecolor="white")
+def to_file(figure: Figure, form: str) -> bytes:
+    """A figure on white, in one of `FORMS`."""
+    return _saved(figure, form, facecolor="white", **FORMS[form])
 
 
-def to_pdf(figure: Figure) -> bytes:
-    """On white, with its fonts inside."""
-    return _saved(figure, "pdf", facecolor="white", metadata={"CreationDate": None})
+def chart_files(charts: Iterable[Chart]) -> dict[str, bytes]:
+    """Each chart in each of `FORMS`, by the file's name."""
+    return {
+        f"{chart.name}.{form}": to_file(chart.figure, form) for chart in charts for form in FORMS
+    }
 
 
-def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+def write_files(
+    folder: Path, files: Mapping[str, bytes], *, instead_of: Iterable[str] = ()
+) -> None:
     """Write files, named by their path below `folder`; the last one is put in place last.
 
     No file is replaced before all are on the disk, so that an interrupted call leaves the former
-    ones. Other files of the folder stay. Raises `FacenetError` when the disk does not take them.
+    ones. Those of the patterns `instead_of` that are not written anew then go; other files of the
+    folder stay. Raises `FacenetError` when the disk does not take them.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,6 +92,9 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
             for number, name in enumerate(files):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(Path(partial, str(number)), folder / name)
+        for former in [path for pattern in instead_of for path in folder.glob(pattern)]:
+            if former.relative_to(folder).as_posix() not in files:
+                former.unlink(missing_ok=True)
     except OSError as error:
         raise FacenetError(f"{folder}: the report cannot be written: {error.strerror}") from error
 
