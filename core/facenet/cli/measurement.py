@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facenet.cli.figures import print_identification, print_slices, print_verification, slice_table
-from facenet.cli.output import print_json
+from facenet.cli.output import print_json, print_table
 from facenet.text import count
 
 if TYPE_CHECKING:
-    from facenet.evaluation import Embedded, Figures, IdentificationResult, VerificationResult
-    from facenet.evaluation import Slice as Group
+    from facenet.evaluation import (
+        Embedded,
+        Figures,
+        Identification,
+        IdentificationResult,
+        Slice,
+        Summary,
+        VerificationResult,
+    )
     from facenet.models import ModelCard
-    from facenet.pages.parts import Table
     from facenet.types import Image
 
 THUMBNAIL = 128
@@ -52,19 +57,46 @@ class Measurement:
         return self.results[0].data
 
 
-def print_measurement(measured: Measurement, groups: Sequence[Group]) -> None:
+def print_measurement(measured: Measurement, groups: Sequence[Slice]) -> None:
     """Tables for a person."""
     from facenet.evaluation import VerificationResult
+    from facenet.evaluation.tables import slice_tables
 
     for result in measured.results:
         if isinstance(result, VerificationResult):
             print_verification(result.summary)
         else:
             print_identification(result.identification)
-    print_slices(groups)
+    for table in slice_tables(groups):
+        print_table(table.headings, table.rows, table.title)
 
 
-def print_measurement_json(measured: Measurement, groups: Sequence[Group]) -> None:
+def print_verification(summary: Summary) -> None:
+    """Each figure with its interval, and the threshold that reaches it."""
+    from facenet.evaluation.tables import pair_rows
+
+    exact = summary.measured.verification
+    print_table(
+        ["figure", "value (95 % interval)", "threshold (95 % interval)"],
+        [(name, value, threshold) for name, value, _, threshold in pair_rows(summary)],
+        title=f"{exact.genuine_pairs:,} genuine and {exact.impostor_pairs:,} impostor pairs of "
+        f"{summary.identities:,} people\naccuracy: {summary.protocol}",
+    )
+
+
+def print_identification(result: Identification) -> None:
+    """Ranks, and what is missed in an open set."""
+    from facenet.evaluation.tables import search_rows
+
+    print_table(
+        ["figure", "value (95 % interval)"],
+        [row[:2] for row in search_rows(result)],
+        title=f"{result.mated:,} searches of people enrolled in a gallery of {result.gallery:,}\n"
+        f"{result.non_mated:,} searches of others: {result.open_set}",
+    )
+
+
+def print_measurement_json(measured: Measurement, groups: Sequence[Slice]) -> None:
     """The same for a program."""
     record: dict[str, object] = {
         "model": measured.model.space,
@@ -101,10 +133,11 @@ def _details(result: VerificationResult | IdentificationResult) -> dict[str, obj
     }
 
 
-def write_measurement(measured: Measurement, groups: Sequence[Group], folder: Path) -> None:
+def write_measurement(measured: Measurement, groups: Sequence[Slice], folder: Path) -> None:
     """The report, with the hardest pairs as pictures."""
     from facenet.evaluation import VerificationResult
     from facenet.evaluation.report import Report, write_report
+    from facenet.evaluation.tables import slice_tables
     from facenet.imaging import centre_square, open_photo
     from facenet.pages.machine import environment
 
@@ -121,7 +154,7 @@ def write_measurement(measured: Measurement, groups: Sequence[Group], folder: Pa
             facts=_facts(measured),
             summary=pairs[0].summary if pairs else None,
             identification=searches[0].identification if searches else None,
-            tables=_tables(groups),
+            tables=slice_tables(groups),
             threshold=measured.threshold if pairs else None,
             names=[f"{path.parent.name}/{path.name}" for path in images],
             picture=picture,
@@ -149,13 +182,3 @@ def _facts(measured: Measurement) -> list[tuple[str, str]]:
     for name in ("accuracy_protocol", "open_set"):
         facts += [(name.replace("_", " "), str(part[name])) for part in details if name in part]
     return facts
-
-
-def _tables(groups: Sequence[Group]) -> list[Table]:
-    from facenet.pages.parts import Table
-
-    tables = []
-    for column in dict.fromkeys(group.column for group in groups):
-        rows, headings = slice_table([group for group in groups if group.column == column])
-        tables.append(Table(f"By {column}", [column, "images", "people", *headings], rows))
-    return tables

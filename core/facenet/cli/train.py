@@ -32,7 +32,7 @@ def command(
     if resume and replace:
         raise click.UsageError("--resume and --replace exclude each other")
     loaded = load_train_config(config, overrides)
-    from facenet.cli.figures import print_identification, print_verification
+    from facenet.cli.measurement import print_identification, print_verification
     from facenet.paths import checked_output_folder
     from facenet.training import train
     from facenet.training.licences import check_run

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from facenet.errors import RequestError
 from facenet.evaluation.charts import CAPTIONS, charts
-from facenet.evaluation.estimate import Estimate
 from facenet.evaluation.hardest import HardPair, least_similar_images, most_similar_strangers
 from facenet.evaluation.identification import Identification
 from facenet.evaluation.summary import Summary, rates_at
+from facenet.evaluation.tables import pair_rows, search_rows
 from facenet.evaluation.wording import (
-    label,
     read_equal_errors,
     read_searches,
     read_threshold,
@@ -75,11 +74,14 @@ def write_report(report: Report, folder: Path) -> Path:
     checked_report_folder(folder)
     threshold = report.threshold[0] if report.threshold else None
     drawn = charts(report.summary, report.identification, threshold)
+    estimates = pair_rows(report.summary) if report.summary else []
+    if report.identification:
+        estimates += [[*row, ""] for row in search_rows(report.identification)]
     page = render(
         "facenet.evaluation/report.html.j2",
         report=report,
         reading=_reading(report),
-        estimates=_estimates(report),
+        estimates=estimates,
         charts=[(to_svg(chart.figure, chart.caption), chart.caption) for chart in drawn],
         hardest=_hardest(report),
     )
@@ -106,27 +108,6 @@ def _reading(report: Report) -> list[str]:
     if report.identification:
         sentences.append(read_searches(report.identification))
     return sentences
-
-
-def _estimates(report: Report) -> list[list[str]]:
-    """Rows of name, value with interval, what it was measured on, and threshold."""
-    rows = []
-    if report.summary:
-        exact = report.summary.measured.verification
-        there = f"impostor pairs; there are {exact.impostor_pairs:,}"
-        thresholds = {f"tar_at_far_{far:g}": t for far, t in report.summary.thresholds.items()}
-        for name, figure in report.summary.figures.items():
-            threshold = str(thresholds.get(name, ""))
-            rows.append([label(name), _value(figure, there), f"{figure.n:,} pairs", threshold])
-    if report.identification:
-        there = f"searches of others; there are {report.identification.non_mated:,}"
-        for name, figure in report.identification.figures.items():
-            rows.append([label(name), _value(figure, there), f"{figure.n:,} searches", ""])
-    return rows
-
-
-def _value(figure: Estimate, there: str) -> str:
-    return f"{figure} {there}" if figure.value is None else str(figure)
 
 
 def _hardest(report: Report) -> list[tuple[str, str, list[dict[str, object]]]]:
