@@ -11,7 +11,7 @@ from facenet.evaluation.identification import (
 )
 from facenet.evaluation.pairs import NO_FACE, ScoredPairs
 from facenet.evaluation.pairs_file import PairsFile, read_pairs_file
-from facenet.evaluation.probability import MapKind, ProbabilityMap, fit_probability
+from facenet.evaluation.probability import MapKind, fit_probability
 from facenet.evaluation.protocols import (
     Embedded,
     Figures,
@@ -40,7 +40,6 @@ __all__ = [
     "MapKind",
     "Measured",
     "PairsFile",
-    "ProbabilityMap",
     "ScoredPairs",
     "Slice",
     "Summary",

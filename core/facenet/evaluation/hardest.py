@@ -21,25 +21,21 @@ class HardPair:
     error: bool | None
 
 
-def most_similar_strangers(
-    pairs: ScoredPairs, threshold: float | None, most: int = SHOWN
-) -> list[HardPair]:
+def most_similar_strangers(pairs: ScoredPairs, threshold: float | None) -> list[HardPair]:
     """The impostor pairs of highest similarity, highest first: false accepts come first."""
     chosen = np.flatnonzero(~pairs.genuine & (pairs.similarity > NO_FACE))
-    ranked = chosen[np.argsort(-pairs.similarity[chosen], kind="stable")][:most]
+    ranked = chosen[np.argsort(-pairs.similarity[chosen], kind="stable")][:SHOWN]
     return [
         HardPair(first, second, similarity, None if threshold is None else similarity >= threshold)
         for first, second, similarity in _rows(pairs, ranked)
     ]
 
 
-def least_similar_images(
-    pairs: ScoredPairs, threshold: float | None, most: int = SHOWN
-) -> list[HardPair]:
+def least_similar_images(pairs: ScoredPairs, threshold: float | None) -> list[HardPair]:
     """The genuine pairs of lowest similarity, lowest first: false rejects come first. Pairs in
     which no face was found are left out."""
     chosen = np.flatnonzero(pairs.genuine & (pairs.similarity > NO_FACE))
-    ranked = chosen[np.argsort(pairs.similarity[chosen], kind="stable")][:most]
+    ranked = chosen[np.argsort(pairs.similarity[chosen], kind="stable")][:SHOWN]
     return [
         HardPair(first, second, similarity, None if threshold is None else similarity < threshold)
         for first, second, similarity in _rows(pairs, ranked)

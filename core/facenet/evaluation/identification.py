@@ -74,7 +74,6 @@ def identification(
     *,
     unseen: Indices | None = None,
     count: int = REPLICATES,
-    seed: int = 0,
 ) -> Identification:
     """Search P probes, (P, D) of unit length showing (P,) `truth`, among (G, D) templates of
     (G,) `people`.
@@ -100,7 +99,7 @@ def identification(
     returned = np.where(rank == 0, own, NO_FACE)[enrolled]
     foreign = other[strangers]
 
-    numbers = _draws(truth, count, seed)
+    numbers = _draws(truth, count)
     mated, outside = numbers[enrolled], numbers[strangers]
     people_count = len(np.unique(truth[enrolled]))
 
@@ -160,10 +159,10 @@ def _search(
     return rank, own, other
 
 
-def _draws(truth: Indices, count: int, seed: int) -> Scores:
+def _draws(truth: Indices, count: int) -> Scores:
     """(P, B): how often each probe counts in a replicate, the same for all of one person."""
     people, place = np.unique(truth, return_inverse=True)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     drawn: Scores = random.poisson(1.0, (len(people), count)).astype(np.float32)[place]
     return drawn
 

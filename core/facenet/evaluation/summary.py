@@ -89,16 +89,14 @@ def summarize(measured: Measured, *, count: int = REPLICATES, seed: int = 0) -> 
 
 
 def rates_at(
-    measured: Measured, threshold: float, *, count: int = REPLICATES, seed: int = 0
+    measured: Measured, threshold: float, *, count: int = REPLICATES
 ) -> dict[str, Estimate]:
     """`far` and `tar` when a given threshold decides, with their intervals."""
     exact, pairs = measured.verification, measured.pairs
     identities = people_of(pairs)
     trials = {"far": exact.impostor_pairs, "tar": exact.genuine_pairs}
     observed = _rates(observed_curves(pairs), threshold)
-    samples = [
-        _rates(curves, threshold) for curves in replicate_curves(pairs, count=count, seed=seed)
-    ]
+    samples = [_rates(curves, threshold) for curves in replicate_curves(pairs, count=count)]
     rates = {}
     for name, total in trials.items():
         value = float(observed[name][0])
@@ -121,15 +119,12 @@ def differences(before: Replicated, after: Replicated) -> dict[str, Estimate]:
     return found
 
 
-def tar_change(
-    before: Measured, after: Measured, far: float, *, count: int = REPLICATES, seed: int = 0
-) -> Estimate:
+def tar_change(before: Measured, after: Measured, far: float) -> Estimate:
     """The difference of TAR at a FAR alone; negative when `after` is worse.
 
     Raises KeyError when the pairs do not support the FAR.
     """
-    first, second = (replicated(measured, count=count, seed=seed) for measured in (before, after))
-    return differences(first, second)[f"tar_at_far_{far:g}"]
+    return differences(replicated(before), replicated(after))[f"tar_at_far_{far:g}"]
 
 
 def _rates(curves: Curves, threshold: float) -> dict[str, Scores]:

@@ -1,4 +1,4 @@
-"""Aligned faces as files."""
+"""Pixels as PNG files, quickly."""
 
 from __future__ import annotations
 
