@@ -70,16 +70,15 @@ def command(
       facenet demo
       facenet demo --data photos
     """
-    from facenet.demo.report import write_report
+    from facenet.demo.report import facts, write_report
     from facenet.demo.run import DemoSettings, run_demo
 
     folder = output or Path("artifacts", f"demo-{data.resolve().name}" if data else "demo")
     settings = DemoSettings(folder, data, identities, samples, epochs, seed=seed)
     result = run_demo(settings, progress)
     report_skipped("unreadable image", result.folder.unreadable)
-    rows = summary(result)
     report = folder / "report.html"
-    write_report(result, rows, report)
+    write_report(result, report)
     if as_json:
         ranks = {"rank_1": result.rank(1), "rank_3": result.rank(3)}
         print_json(
@@ -91,38 +90,8 @@ def command(
             }
         )
         return
-    print_table(["", ""], rows)
+    print_table(["", ""], facts(result))
     click.echo(f"report  {report}\n\nNext:\n" + "\n".join(next_commands(result)))
-
-
-def summary(result: DemoResult) -> list[tuple[str, str]]:
-    """The figures of a demo as (name, value), for the terminal and the report alike."""
-    verification = result.evaluation.verification
-    point = verification.decision_point()
-    unseen = len(result.enrolled)
-    enrolled = sum(len(paths) for paths in result.enrolled.values())
-    rows = [
-        ("model", "trained now" if result.trained_now else "trained before, reused"),
-        ("trained on", f"{len(result.folder.identities) - unseen} identities"),
-        ("measured on", f"{unseen} identities never seen in training"),
-        (
-            "pairs",
-            f"{verification.genuine_pairs:,} genuine, {verification.impostor_pairs:,} impostor",
-        ),
-        ("accuracy", f"{verification.accuracy:.4f} at the best threshold"),
-        ("ROC AUC", f"{verification.auc:.4f}"),
-    ]
-    if point:
-        rows.append(
-            (f"TAR@FAR={point.far:g}", f"{point.tar:.4f} at threshold {point.threshold:.4f}")
-        )
-    return [
-        *rows,
-        ("gallery", f"{enrolled} images of {unseen} identities in PostgreSQL"),
-        ("searches", f"{len(result.probes)} probes"),
-        ("rank-1", f"{result.rank(1):.4f}"),
-        ("rank-3", f"{result.rank(3):.4f}"),
-    ]
 
 
 def next_commands(result: DemoResult) -> list[str]:

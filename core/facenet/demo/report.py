@@ -12,6 +12,7 @@ from facenet.demo.run import DemoResult, Probe
 from facenet.evaluation.figures import histogram_figure, roc_figure
 from facenet.imaging import centre_square, open_photo
 from facenet.pages.page import data_address, render, to_svg, write_files
+from facenet.pages.parts import Row
 from facenet.pages.style import GENUINE, IMPOSTOR, dress, new_figure, styled
 
 PANELS = 8
@@ -19,14 +20,14 @@ PANELS = 8
 THUMBNAIL = 96
 
 
-def write_report(result: DemoResult, rows: list[tuple[str, str]], path: Path) -> None:
-    """Write the page; `rows` is the table of figures as (name, value)."""
+def write_report(result: DemoResult, path: Path) -> None:
+    """Write the page."""
     summary = result.evaluation.summary
     point = summary.measured.verification.decision_point()
     histogram = histogram_figure(summary.measured.pairs, point.threshold if point else None)
     page = render(
         "facenet.demo/report.html.j2",
-        rows=rows,
+        facts=facts(result),
         figures=[
             to_svg(training_figure(result.metrics), "Training loss, and AUC on unseen identities"),
             to_svg(roc_figure(summary), "TAR against FAR"),
@@ -36,6 +37,36 @@ def write_report(result: DemoResult, rows: list[tuple[str, str]], path: Path) ->
         identities=len(result.enrolled),
     )
     write_files(path.parent, {path.name: page.encode()})
+
+
+def facts(result: DemoResult) -> list[Row]:
+    """The figures of a demo, for the terminal and the report alike."""
+    verification = result.evaluation.verification
+    point = verification.decision_point()
+    unseen = len(result.enrolled)
+    enrolled = sum(len(paths) for paths in result.enrolled.values())
+    rows = [
+        ("model", "trained now" if result.trained_now else "trained before, reused"),
+        ("trained on", f"{len(result.folder.identities) - unseen} identities"),
+        ("measured on", f"{unseen} identities never seen in training"),
+        (
+            "pairs",
+            f"{verification.genuine_pairs:,} genuine, {verification.impostor_pairs:,} impostor",
+        ),
+        ("accuracy", f"{verification.accuracy:.4f} at the best threshold"),
+        ("ROC AUC", f"{verification.auc:.4f}"),
+    ]
+    if point:
+        rows.append(
+            (f"TAR@FAR={point.far:g}", f"{point.tar:.4f} at threshold {point.threshold:.4f}")
+        )
+    return [
+        *rows,
+        ("gallery", f"{enrolled} images of {unseen} identities in PostgreSQL"),
+        ("searches", f"{len(result.probes)} probes"),
+        ("rank-1", f"{result.rank(1):.4f}"),
+        ("rank-3", f"{result.rank(3):.4f}"),
+    ]
 
 
 @styled
