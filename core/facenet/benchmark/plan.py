@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +53,7 @@ def runs_of(config: BenchmarkConfig) -> list[Run]:
 
 def sweep_of(config: BenchmarkConfig, runs: list[Run], folder: IdentityFolder) -> Sweep:
     """The plan of a sweep over the images of a folder, as it is written to the disk."""
-    data = digest(folder)
+    data = folder.digest()
     return Sweep(
         configuration=plain_config(config),
         runs=tuple(
@@ -86,15 +85,6 @@ def refuse_another_sweep(output: Path, sweep: Sweep) -> None:
             "\n".join(problems) + "\nTheir results would be mixed: set the former values, choose "
             "another output_dir, or train all runs again with --no-resume"
         )
-
-
-def digest(folder: IdentityFolder) -> str:
-    """A SHA-256 of which images a folder has: their paths below it, and their sizes in bytes."""
-    listed = hashlib.sha256()
-    for sample in folder.samples:
-        path = sample.path.relative_to(folder.root).as_posix()
-        listed.update(f"{path}\0{sample.path.stat().st_size}\0".encode())
-    return listed.hexdigest()
 
 
 def _runs(config: BenchmarkConfig) -> Iterator[Run]:

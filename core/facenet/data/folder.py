@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +46,14 @@ class IdentityFolder:
     def of(self, identities: set[str]) -> list[Sample]:
         """The samples of some identities."""
         return [sample for sample in self.samples if sample.identity in identities]
+
+    def digest(self) -> str:
+        """A SHA-256 of which images it has: their paths below it, and their sizes in bytes."""
+        listed = hashlib.sha256()
+        for sample in self.samples:
+            path = sample.path.relative_to(self.root).as_posix()
+            listed.update(f"{path}\0{sample.path.stat().st_size}\0".encode())
+        return listed.hexdigest()
 
 
 def scan_folder(

@@ -153,7 +153,8 @@ def _train_config(settings: DemoSettings, folder: IdentityFolder) -> TrainConfig
 def _train_once(config: TrainConfig, folder: IdentityFolder) -> tuple[bool, Evaluation]:
     """Train, or go on, unless the same configuration was trained on the same files before."""
     output = config.logging.output_dir
-    state, wanted = output / STATE, {"fingerprint": _fingerprint(config, folder)}
+    fingerprint = hashlib.sha256((dump_config(config) + folder.digest()).encode()).hexdigest()
+    state, wanted = output / STATE, {"fingerprint": fingerprint}
     before = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else None
     if before == wanted and (output / BUNDLE).is_dir():
         return False, evaluate_model(config, load_model(output / BUNDLE), folder)
@@ -184,15 +185,6 @@ def _set_gallery_aside(output: Path) -> None:
         )
         gallery.rename(kept)
         logger.warning("%s: the gallery of the model before is kept there", kept)
-
-
-def _fingerprint(config: TrainConfig, folder: IdentityFolder) -> str:
-    digest = hashlib.sha256(dump_config(config).encode())
-    for sample in folder.samples:
-        digest.update(
-            f"{sample.path.relative_to(folder.root)} {sample.path.stat().st_size}".encode()
-        )
-    return digest.hexdigest()
 
 
 def _write_inference_config(output: Path) -> Path:
