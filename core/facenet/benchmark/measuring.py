@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -23,9 +23,10 @@ from facenet.data import (
 from facenet.data.folder import read_crop
 from facenet.models import TorchModel, resolve_device
 from facenet.paths import sha256_of
+from facenet.training.held_out import embed_dataset
 
 if TYPE_CHECKING:
-    from facenet.types import Image, Vector
+    from facenet.types import Vector
 
 ROUNDS, WARM_UP, LEAST_SECONDS = 15, 3, 0.5
 """Forward passes whose median counts, those before, and how long all of them last at least."""
@@ -84,15 +85,10 @@ def embed_images(
     own = np.arange(len(samples)) < len(held_out)
     size = model.card.preprocessing.image_size
     dataset = FaceDataset(samples, size, crops=folder.crops)
-    step = config.data.images_per_batch
-    rows = [
-        model.embed(_crops(dataset, range(start, min(start + step, len(samples)))))
-        for start in range(0, len(samples), step)
-    ]
     return Embeddings(
         images=[sample.path.relative_to(folder.root).as_posix() for sample in samples],
         people=[sample.identity for sample in samples],
-        embeddings=np.concatenate(rows),
+        embeddings=embed_dataset(model, dataset, config.data.images_per_batch),
         gallery=~own if gallery_split == "train" else np.ones(len(samples), bool),
         held_out=own,
         query=None if query is None else model.embed(read_crop(query, size)[None])[0],
@@ -102,10 +98,6 @@ def embed_images(
 def _name(device: torch.device) -> str:
     """'cpu', or which GPU it is."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def _crops(dataset: FaceDataset, indices: Sequence[int]) -> Image:
-    return dataset.pixels(indices).permute(0, 2, 3, 1).numpy()
 
 
 def _flops(model: TorchModel, size: int) -> int:

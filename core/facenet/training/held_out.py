@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from facenet.config import TrainConfig
 from facenet.data import (
@@ -41,6 +41,9 @@ from facenet.models import (
     resolve_device,
 )
 from facenet.models.card import path_sha256
+
+if TYPE_CHECKING:
+    from facenet.types import Vector
 
 _DEVICES = {"gpu": "cuda"}
 """Lightning's names of accelerators that are not torch's."""
@@ -95,12 +98,8 @@ def evaluate_model(
     """Like `evaluate`, for a model and a folder that are loaded already."""
     samples = validation_samples(config, folder)
     dataset = FaceDataset(samples, model.card.preprocessing.image_size, crops=folder.crops)
-    loader = FaceLoader(
-        dataset, batch_size=config.data.images_per_batch, num_workers=config.data.num_workers
-    )
-    embeddings = torch.cat(
-        [torch.from_numpy(model.embed(images.permute(0, 2, 3, 1).numpy())) for images, _ in loader]
-    ).numpy()
+    step, workers = config.data.images_per_batch, config.data.num_workers
+    embeddings = embed_dataset(model, dataset, step, workers)
     data = Embedded(
         [sample.path for sample in dataset.samples],
         [sample.identity for sample in dataset.samples],
@@ -113,6 +112,14 @@ def evaluate_model(
         identification_result(*halves(data)),
         tuple(dataset.samples),
     )
+
+
+def embed_dataset(
+    model: EmbeddingModel, dataset: FaceDataset, batch_size: int, workers: int = 0
+) -> Vector:
+    """The (N, D) embeddings of all images of a data set, in its order."""
+    loader = FaceLoader(dataset, batch_size=batch_size, num_workers=workers)
+    return np.concatenate([model.embed(images.permute(0, 2, 3, 1).numpy()) for images, _ in loader])
 
 
 def _refuse_another_network(config: TrainConfig, card: ModelCard, path: Path) -> None:
