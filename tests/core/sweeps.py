@@ -11,8 +11,8 @@ import numpy as np
 from facenet.benchmark.records import (
     RESULT,
     SWEEP,
+    Conditions,
     Embeddings,
-    Measurement,
     PlannedRun,
     RunKey,
     RunResult,
@@ -25,7 +25,7 @@ from facenet.benchmark.records import (
 from facenet.config import BenchmarkConfig, parse_config
 from facenet.evaluation import Embedded, all_pairs_result, halves, identification_result
 
-MEASURED_WITH = Measurement(device="cpu", batch_size=4, image_size=32, gallery_split="val")
+MEASURED_WITH = Conditions(device="cpu", batch_size=4, image_size=32, gallery_split="val")
 
 
 class Run(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from facenet.benchmark.records import Embeddings, Measurement, Speed
+from facenet.benchmark.records import Conditions, Embeddings, Speed
 from facenet.config import BenchmarkConfig, TrainConfig
 from facenet.data import (
     FaceDataset,
@@ -32,7 +32,7 @@ ROUNDS, WARM_UP, LEAST_SECONDS = 15, 3, 0.5
 """Forward passes whose median counts, those before, and how long all of them last at least."""
 
 
-def measurement_of(config: BenchmarkConfig) -> Measurement:
+def conditions_of(config: BenchmarkConfig) -> Conditions:
     """With what the configuration wants networks to be measured.
 
     Raises `DeviceError` for a device that is not here, and `ImageError` for a query image that
@@ -42,7 +42,7 @@ def measurement_of(config: BenchmarkConfig) -> Measurement:
     if config.query_image is not None:
         read_crop(config.query_image, data.image_size)
         query = sha256_of(config.query_image)
-    return Measurement(
+    return Conditions(
         device=_name(resolve_device(config.device)),
         batch_size=config.inference_batch_size,
         image_size=data.image_size,
@@ -51,16 +51,16 @@ def measurement_of(config: BenchmarkConfig) -> Measurement:
     )
 
 
-def measure_speed(model: TorchModel, measurement: Measurement) -> Speed:
+def measure_speed(model: TorchModel, conditions: Conditions) -> Speed:
     """Time the whole way from uint8 crops in memory to embeddings on the host.
 
     The network is the one of recognition, with its batch normalisation folded. Nothing else
     should run on the device meanwhile.
     """
-    size, batch_size = measurement.image_size, measurement.batch_size
+    size, batch_size = conditions.image_size, conditions.batch_size
     faces = np.random.default_rng(0).integers(0, 256, (batch_size, size, size, 3), np.uint8)
     return Speed(
-        measured_with=measurement,
+        measured_with=conditions,
         parameters=sum(each.numel() for each in model.network.parameters()),
         flops=_flops(model, size),
         latency_ms=1000 * _seconds(lambda: model.embed(faces[:1])),

@@ -66,7 +66,7 @@ class RunProgress(Stored):
     accuracy: float | None = None
 
 
-class Measurement(Stored):
+class Conditions(Stored):
     """With what a network was measured, and for what searches its images were embedded.
 
     `device` is 'cpu' or the name of a GPU, `query` the SHA-256 of the query image's file.
@@ -84,7 +84,7 @@ class Speed(Stored):
     each multiplication with its addition; `latency_ms` is the median time of one face alone, in
     milliseconds, `throughput` the faces of a second in whole batches."""
 
-    measured_with: Measurement
+    measured_with: Conditions
     parameters: int
     flops: int
     latency_ms: float

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import fasteners  # type: ignore[import-untyped]
 
-from facenet.benchmark.measuring import measurement_of
+from facenet.benchmark.measuring import conditions_of
 from facenet.benchmark.plan import Run, refuse_another_sweep, runs_of, sweep_of
 from facenet.benchmark.processes import Worker, Workers
 from facenet.benchmark.records import (
@@ -21,7 +21,7 @@ from facenet.benchmark.records import (
     PROGRESS,
     RESULT,
     SWEEP,
-    Measurement,
+    Conditions,
     PlannedRun,
     RunProgress,
     RunResult,
@@ -72,7 +72,7 @@ def run_sweep(
     """
     output = checked_output_folder(config.output_dir)
     runs = runs_of(config)
-    measurement = measurement_of(config)
+    conditions = conditions_of(config)
     folder = read() if read else open_folder(config.training)
     sweep = sweep_of(config, runs, folder)
     if resume:
@@ -87,7 +87,7 @@ def run_sweep(
         images = Images(root=folder.root, samples=tuple(map(tuple, folder.samples)))
         work = _Work(config, sweep, runs, images, watch or (lambda _: None))
         work.train()
-        work.measure(measurement)
+        work.measure(conditions)
         work.show()
         return write_report(output, sweep, work.results(), config)
 
@@ -120,12 +120,12 @@ class _Work:
                 self.show()
                 time.sleep(_LOOKED_EVERY)
 
-    def measure(self, measurement: Measurement) -> None:
+    def measure(self, conditions: Conditions) -> None:
         """Measure what was not measured, or with something else, one network at a time."""
         jobs = [
             _job(run, result.run)
             for run, result in zip(self.runs, self.results(), strict=True)
-            if result.status == "done" and not self._is_measured(result, measurement)
+            if result.status == "done" and not self._is_measured(result, conditions)
         ]
         if not jobs:
             return
@@ -135,7 +135,7 @@ class _Work:
             jobs=tuple(jobs),
             device=resolve_device(self.config.device, announce=False).type,
             query=self.config.query_image,
-            measurement=measurement,
+            conditions=conditions,
         )
         with Workers(1) as workers:
             worker = workers.start(task, self._output / MEASURING_LOG)
@@ -165,10 +165,10 @@ class _Work:
         result = self._result(planned)
         return result is not None and result.status == "done"
 
-    def _is_measured(self, result: RunResult, measurement: Measurement) -> bool:
+    def _is_measured(self, result: RunResult, conditions: Conditions) -> bool:
         embeddings = run_folder(self._output, result.run.key) / EMBEDDINGS
         speed = result.speed
-        return speed is not None and speed.measured_with == measurement and embeddings.is_file()
+        return speed is not None and speed.measured_with == conditions and embeddings.is_file()
 
     def _may_begin(self, at_work: Mapping[Worker, PlannedRun], workers: Workers) -> bool:
         if not at_work:

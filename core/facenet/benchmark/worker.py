@@ -24,7 +24,7 @@ from facenet.benchmark.measuring import embed_images, measure_speed
 from facenet.benchmark.records import (
     PROGRESS,
     RESULT,
-    Measurement,
+    Conditions,
     PlannedRun,
     RunProgress,
     RunResult,
@@ -92,7 +92,7 @@ class MeasureTask(Stored):
     jobs: tuple[Job, ...]
     device: str
     query: Path | None
-    measurement: Measurement
+    conditions: Conditions
 
 
 Task = TrainTask | MeasureTask
@@ -167,9 +167,9 @@ def _measure(task: MeasureTask, job: Job) -> None:
     model = load_model(task.output / result.bundle, task.device)
     assert isinstance(model, TorchModel)  # what training makes
     images = task.images.folder(config)
-    split = task.measurement.gallery_split
+    split = task.conditions.gallery_split
     write_embeddings(folder, embed_images(model, config, images, split, task.query))
-    speed = measure_speed(model, task.measurement)
+    speed = measure_speed(model, task.conditions)
     write_record(folder / RESULT, result.model_copy(update={"speed": speed}))
 
 
