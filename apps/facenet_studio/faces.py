@@ -8,7 +8,7 @@ from typing import Any
 
 from facenet.errors import ImageError
 from facenet.imaging import Photo
-from facenet.imaging.figures import draw_photo
+from facenet.imaging.answers import draw_photo
 from facenet.pages.page import data_address
 from facenet.recognition import Enrolment, Recognizer
 from facenet.recognition.cropping import Crop

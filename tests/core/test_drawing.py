@@ -14,15 +14,7 @@ pytest.importorskip("supervision", reason="needs facenet-kit[figures]")
 
 from facenet.errors import FacenetError, RequestError
 from facenet.imaging import open_photo
-from facenet.imaging.drawing import (
-    KNOWN,
-    UNKNOWN,
-    draw_faces,
-    lettering,
-    printable,
-    shortened,
-)
-from facenet.imaging.figures import (
+from facenet.imaging.answers import (
     PAIR_WIDTH,
     Compared,
     checked_figure_file,
@@ -30,6 +22,14 @@ from facenet.imaging.figures import (
     draw_photo,
     wrapped,
     write_figure,
+)
+from facenet.imaging.drawing import (
+    KNOWN,
+    UNKNOWN,
+    draw_faces,
+    lettering,
+    printable,
+    shortened,
 )
 from facenet.recognition import Decision, FaceMatches
 from facenet.recognition.pictures import label, picture_of_search, verdict

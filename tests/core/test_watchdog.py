@@ -14,16 +14,16 @@ from facenet import train
 from facenet.config import TrainConfig, parse_config
 from facenet.drawn_faces import write_faces
 from facenet.errors import TrainingError
-from facenet.training.figures import Figures
+from facenet.training.step import StepFigures
 from facenet.training.watchdog import PATIENCE, Watchdog
 
-HEALTHY = Figures(0.3, 0.9, positive_distance=0.5, negative_distance=0.6, spread=0.98)
+HEALTHY = StepFigures(0.3, 0.9, positive_distance=0.5, negative_distance=0.6, spread=0.98)
 
 
 class Module(NamedTuple):
     """What the watchdog sees of the training module."""
 
-    figures: Figures
+    figures: StepFigures
 
 
 class Trainer(NamedTuple):
@@ -35,7 +35,7 @@ class Trainer(NamedTuple):
 
 
 def watch(
-    values: dict[str, Any], figures: list[Figures], *overrides: str, auc: float = 0.5
+    values: dict[str, Any], figures: list[StepFigures], *overrides: str, auc: float = 0.5
 ) -> None:
     """Let a watchdog see these figures, one at each step."""
     config = parse_config(values, TrainConfig, overrides=overrides)
@@ -45,9 +45,9 @@ def watch(
         watchdog.on_train_batch_end(Trainer({"val_auc": auc}), Module(each))
 
 
-def repeated(figures: Figures, times: int = PATIENCE, **changes: float) -> list[Figures]:
+def repeated(figures: StepFigures, times: int = PATIENCE, **changes: float) -> list[StepFigures]:
     """Equal but distinct figures, as a run gives them."""
-    return [Figures(**(figures._asdict() | changes)) for _ in range(times)]
+    return [StepFigures(**(figures._asdict() | changes)) for _ in range(times)]
 
 
 @pytest.mark.parametrize(

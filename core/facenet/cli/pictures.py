@@ -30,14 +30,14 @@ def check_figure(figure: Path | None, *photos: Path) -> None:
         return
     import supervision  # noqa: F401
 
-    from facenet.imaging.figures import checked_figure_file
+    from facenet.imaging.answers import checked_figure_file
 
     checked_figure_file(figure, *photos)
 
 
 def save_figure(figure: Path, pixels: Image) -> None:
     """Write the figure and say so on standard error."""
-    from facenet.imaging.figures import write_figure
+    from facenet.imaging.answers import write_figure
 
     write_figure(figure, pixels)
     height, width = pixels.shape[:2]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from facenet.imaging import Photo
-from facenet.imaging.figures import Compared, draw_pair, draw_photo
+from facenet.imaging.answers import Compared, draw_pair, draw_photo
 from facenet.recognition.cropping import Cropper
 from facenet.recognition.results import Decision, FaceMatches
 

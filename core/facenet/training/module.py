@@ -16,10 +16,10 @@ from facenet.models.pixels import ToInput
 from facenet.models.weights import embedding_space
 from facenet.plugins import Registry
 from facenet.training.checkpoints import STATE_KEY, RunState
-from facenet.training.figures import Figures
 from facenet.training.held_out import split_of
 from facenet.training.loss import TripletLoss, triplet_loss
 from facenet.training.optimization import learning_rate_factor, make_optimizer
+from facenet.training.step import StepFigures
 from facenet.training.validation import Validation
 from facenet.types import Miner
 
@@ -64,7 +64,7 @@ class TripletModule(LightningModule):
         )
         self.to_input = ToInput(self.preprocessing)
         self.batches_seen = 0
-        self.figures: Figures | None = None
+        self.figures: StepFigures | None = None
         self._log_every = config.logging.log_every_n_steps
         self._validation = Validation()
         self.register_buffer("_diverged_at", torch.tensor(-1), persistent=False)
@@ -169,7 +169,7 @@ class TripletModule(LightningModule):
         spread = embeddings.square().sum(dim=1).mean() - embeddings.mean(dim=0).square().sum()
         near, far = result.positive_distance, result.negative_distance
         values = torch.stack([result.loss.detach(), result.active, near, far, spread]).tolist()
-        self.figures = Figures(*values)
+        self.figures = StepFigures(*values)
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         row = {f"train_{name}": value for name, value in self.figures._asdict().items()}
         row |= {"lr": rate, "epoch": self.current_epoch}

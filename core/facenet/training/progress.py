@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from facenet.training.figures import Figures
+from facenet.training.step import StepFigures
 
 
 class TrainingProgress(Callback):
@@ -57,7 +57,7 @@ class TrainingProgress(Callback):
         images = self._batches * self._images_per_batch * trainer.world_size
         speed = images / (time.monotonic() - self._begun)
         figures = [f"{speed:.0f} img/s"]
-        if isinstance(module.figures, Figures):
+        if isinstance(module.figures, StepFigures):
             figures += [f"loss {module.figures.loss:.3f}", f"active {module.figures.active:.0%}"]
         if "val_auc" in trainer.callback_metrics:
             figures.append(f"AUC {float(trainer.callback_metrics['val_auc']):.3f}")

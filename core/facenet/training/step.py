@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Figures(NamedTuple):
+class StepFigures(NamedTuple):
     """The figures of one batch, that of all processes together.
 
     `active` is the share of triplets with a loss, the distances are means over the triplets, and

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback
 
 from facenet.config import TrainConfig
 from facenet.errors import TrainingError
-from facenet.training.figures import Figures
+from facenet.training.step import StepFigures
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +36,13 @@ class Watchdog(Callback):
         self._config = config
         self._action = action
         looks = max(1, math.ceil(PATIENCE / config.logging.log_every_n_steps))
-        self._seen: deque[Figures] = deque(maxlen=looks)
+        self._seen: deque[StepFigures] = deque(maxlen=looks)
         self._said: set[str] = set()
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
         """Look at the module's latest figures, once at each."""
         figures = module.figures
-        if not isinstance(figures, Figures) or (self._seen and self._seen[-1] is figures):
+        if not isinstance(figures, StepFigures) or (self._seen and self._seen[-1] is figures):
             return
         self._seen.append(figures)
         if len(self._seen) < (self._seen.maxlen or 0):
