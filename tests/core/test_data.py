@@ -19,7 +19,9 @@ from facenet.data import (
     Batch,
     FaceDataModule,
     FaceDataset,
+    IdentityFolder,
     PKBatchSampler,
+    Sample,
     TrainingBatches,
     scan_folder,
     split_identities,
@@ -229,6 +231,24 @@ def test_every_batch_has_a_seed_of_its_own() -> None:
         sampler.set_epoch(epoch)
         seeds += [batch.seed for batch in sampler]
     assert len(set(seeds)) == 30
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"a/x": 12, "b/y": 5}, {"a/x": 1, "2b/y": 6}, {"a/x": 1}],
+    ids=["runs on", "size", "less"],
+)
+def test_a_digest_tells_which_images_a_folder_has(other: dict[str, int], tmp_path: Path) -> None:
+    def digest(place: str, files: dict[str, int]) -> str:
+        root = tmp_path / place
+        for name, size in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(b"x" * size)
+        samples = tuple(Sample(root / name, name.partition("/")[0]) for name in files)
+        return IdentityFolder(root, samples).digest()
+
+    files = {"a/x": 1, "2b/y": 5}
+    assert digest("one", files) == digest("copy", files) != digest("other", other)
 
 
 def test_a_dataset_gives_bytes_and_labels(faces: Path) -> None:
