@@ -57,11 +57,11 @@ def test_a_retention_period_is_kept(facenet, gallery) -> None:
     with opened(gallery) as recognizer:
         store: Any = recognizer.store
         [old, *_] = store.holdings("id-000")
-        with store._transaction() as connection:
+        with store._transaction() as held:
             aged = datetime.now(UTC) - timedelta(days=400)
             query = "UPDATE faces SET created_at = %s WHERE id = %s OR identity_id = 2"
-            connection.execute(query, [aged, old.number])
-        assert isinstance(connection, psycopg.Connection)
+            held.execute(query, [aged, old.number])
+        assert isinstance(held.connection, psycopg.Connection)
     dry = facenet("store", "expire", "--older-than", 365, "--dry-run", *gallery, "--json").json()
     assert dry["erased"] == {"id-000": 1, "id-001": 3}
     assert facenet("store", "expire", "--older-than", 500, *gallery).out.startswith("0 samples")

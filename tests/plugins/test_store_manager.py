@@ -230,7 +230,7 @@ def test_where_the_connection_is_encrypted_so_is_the_dump(
 ) -> None:
     """The programs at hand speak no TLS, so this is only about which pg_dump is taken."""
     from facenet_pgvector.archive import write_dump
-    from facenet_pgvector.schema import Tables
+    from facenet_pgvector.tables import Tables
 
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StoreError, match="install PostgreSQL's client programs"):

@@ -15,7 +15,7 @@ from typing import IO, Any
 from facenet.errors import StoreError
 from facenet_pgvector.bundled import program
 from facenet_pgvector.connections import PatientConnection
-from facenet_pgvector.schema import Tables
+from facenet_pgvector.tables import Tables
 
 _VARIABLES = {
     "host": "PGHOST",

@@ -6,24 +6,49 @@ they get: a plan that is kept from when the gallery was small would read all of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pgvector import Vector as SqlVector
-from psycopg import Connection
-from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from facenet.gallery import CheckedAddition, check_length, template_direction, weighted_sum
 from facenet.stores import Samples
-from facenet_pgvector import queries, rows
-from facenet_pgvector.schema import Tables
+from facenet_pgvector import identities, rows
+from facenet_pgvector.tables import Gallery
 
 if TYPE_CHECKING:
     from facenet.stores import Template
     from facenet.types import Vector
+
+_ALL_HELD_KEYS = """
+SELECT identity_id, key_digest FROM {embeddings}
+JOIN unnest(%s::bigint[], %s::bytea[]) AS given(row, key)
+ON identity_id = given.row AND key_digest = given.key
+"""
+_ADD_SAMPLES = """
+COPY {embeddings} (identity_id, embedding, weight, crop, key, key_digest) FROM STDIN (FORMAT binary)
+"""
+_SETTLE_ALL = """
+WITH noted AS (
+    INSERT INTO {log} (action, identity_id, samples)
+    SELECT 'enrol', row, samples
+    FROM unnest(%(rows)s::bigint[], %(samples)s::bigint[]) AS given(row, samples) WHERE samples > 0
+)
+UPDATE {identities} AS held SET
+    vector_sum = held.vector_sum + given.total,
+    samples = held.samples + given.samples,
+    centroid = coalesce(given.template, l2_normalize(held.vector_sum + given.total)),
+    metadata = held.metadata || given.metadata
+FROM unnest(
+    %(rows)s::bigint[], %(samples)s::bigint[], %(sums)b::vector[], %(templates)b::vector[],
+    %(metadata)s::jsonb[]
+) AS given(row, samples, total, template, metadata)
+WHERE held.id = given.row
+RETURNING held.id, vector_norm(held.vector_sum)
+"""
 
 
 class _Fresh(NamedTuple):
@@ -49,10 +74,7 @@ class _Identity:
 
 
 def enrol_many(
-    connection: Connection[TupleRow],
-    tables: Tables,
-    additions: Sequence[CheckedAddition],
-    template: Template | None,
+    gallery: Gallery, additions: Sequence[CheckedAddition], template: Template | None
 ) -> list[int]:
     """Make all additions and settle the templates; how many samples each has added.
 
@@ -60,56 +82,34 @@ def enrol_many(
     """
     if not additions:
         return []
-    digests = [rows.digest(given.identity) for given in additions]
-    identities = _lock(connection, tables, dict(zip(digests, additions, strict=True)))
+    locked = identities.lock(gallery, [given.identity for given in additions])
+    zero: Vector = np.zeros(gallery.dim, np.float32)
+    held = {name: _Identity(name, *row, zero) for name, row in locked.items()}
     keys = [rows.digests(given.keys) for given in additions]
-    _read_keys(connection, tables, [identities[digest] for digest in digests], keys)
+    _read_keys(gallery, [held[given.identity] for given in additions], keys)
     fresh = [
-        _add(identities[digest], given, theirs)
-        for digest, given, theirs in zip(digests, additions, keys, strict=True)
+        _add(held[given.identity], given, theirs)
+        for given, theirs in zip(additions, keys, strict=True)
     ]
-    _copy(connection, tables, fresh)
-    _settle(connection, tables, list(identities.values()), template)
+    _copy(gallery, fresh)
+    _settle(gallery, list(held.values()), template)
     return [len(each.extras) for each in fresh]
 
 
-def _lock(
-    connection: Connection[TupleRow], tables: Tables, given: Mapping[bytes, CheckedAddition]
-) -> dict[bytes, _Identity]:
-    """Hold the identities' rows, which are made when they are new, until the transaction ends.
-
-    In the order of their digests, so that no two transactions wait for each other.
-    """
-    digests = sorted(given)
-    zero: Vector = np.zeros(given[digests[0]].samples.embeddings.shape[1], np.float32)
-    names = [given[digest].identity for digest in digests]
-    values = {"names": names, "digests": digests, "zero": SqlVector(zero)}
-    connection.execute(tables.compose(queries.LOCK_ALL), values)
-    found = connection.execute(tables.compose(queries.LOCKED), values, binary=True, prepare=False)
-    return {
-        digest: _Identity(given[digest].identity, row, held, zero) for digest, row, held in found
-    }
-
-
 def _read_keys(
-    connection: Connection[TupleRow],
-    tables: Tables,
-    identities: Sequence[_Identity],
-    keys: Sequence[Sequence[bytes] | None],
+    gallery: Gallery, changed: Sequence[_Identity], keys: Sequence[Sequence[bytes] | None]
 ) -> None:
     """Find which of the keys of additions their identities hold."""
     pairs = [
         (identity.row, key)
-        for identity, theirs in zip(identities, keys, strict=True)
+        for identity, theirs in zip(changed, keys, strict=True)
         if identity.held
         for key in theirs or ()
     ]
     if pairs:
-        by_row = {identity.row: identity for identity in identities}
+        by_row = {identity.row: identity for identity in changed}
         values = [list(column) for column in zip(*pairs, strict=True)]
-        query = tables.compose(queries.ALL_HELD_KEYS)
-        held = connection.execute(query, values, binary=True, prepare=False)
-        for row, key in held:
+        for row, key in gallery.execute(_ALL_HELD_KEYS, values, binary=True, prepare=False):
             by_row[row].keys.add(key)
 
 
@@ -124,34 +124,28 @@ def _add(identity: _Identity, given: CheckedAddition, digests: list[bytes] | Non
     return _Fresh(identity.row, samples, extras)
 
 
-def _copy(connection: Connection[TupleRow], tables: Tables, fresh: Sequence[_Fresh]) -> None:
+def _copy(gallery: Gallery, fresh: Sequence[_Fresh]) -> None:
     counts = [len(each.extras) for each in fresh]
     if not any(counts):
         return
-    identities = np.repeat([each.row for each in fresh], counts)
+    located = np.repeat([each.row for each in fresh], counts)
     samples = Samples(*map(np.concatenate, zip(*(each.samples for each in fresh), strict=True)))
     extras = [each for addition in fresh for each in addition.extras]
-    with connection.cursor().copy(tables.compose(queries.ADD_SAMPLES)) as copy:
-        for block in rows.packed(identities, samples, extras):
+    with gallery.connection.cursor().copy(gallery.compose(_ADD_SAMPLES)) as copy:
+        for block in rows.packed(located, samples, extras):
             copy.write(block)
 
 
-def _settle(
-    connection: Connection[TupleRow],
-    tables: Tables,
-    identities: Sequence[_Identity],
-    template: Template | None,
-) -> None:
+def _settle(gallery: Gallery, changed: Sequence[_Identity], template: Template | None) -> None:
     """Write sums, templates and metadata; an identity without samples was never there."""
-    filled = [each for each in identities if each.held + each.added]
-    if len(filled) < len(identities):
-        empty = [each.row for each in identities if not each.held + each.added]
-        connection.execute(tables.compose(queries.DROP), [empty])
+    filled = [each for each in changed if each.held + each.added]
+    if len(filled) < len(changed):
+        identities.drop(gallery, [each.row for each in changed if not each.held + each.added])
     if not filled:
         return
-    templates = template and _templates(connection, tables, filled, template)
-    settled = connection.execute(
-        tables.compose(queries.SETTLE_ALL),
+    templates = template and _templates(gallery, filled, template)
+    settled = gallery.execute(
+        _SETTLE_ALL,
         {
             "rows": [each.row for each in filled],
             "samples": [each.added for each in filled],
@@ -169,14 +163,8 @@ def _settle(
 
 
 def _templates(
-    connection: Connection[TupleRow],
-    tables: Tables,
-    identities: Sequence[_Identity],
-    template: Template,
+    gallery: Gallery, changed: Sequence[_Identity], template: Template
 ) -> list[SqlVector]:
     """What `template` makes of all samples of each identity."""
-    dim, located = len(identities[0].total), [each.row for each in identities]
-    held = rows.samples_of(connection, tables, located, dim)
-    return [
-        SqlVector(template_direction(template, held[each.row], each.name)) for each in identities
-    ]
+    held = rows.samples_of(gallery, [each.row for each in changed])
+    return [SqlVector(template_direction(template, held[each.row], each.name)) for each in changed]

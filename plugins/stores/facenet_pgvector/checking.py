@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -14,8 +13,7 @@ from facenet.gallery import weighted_sum
 from facenet.stores import Finding
 from facenet.text import count, listed
 from facenet_pgvector import rows, structure
-from facenet_pgvector.connections import PatientConnection
-from facenet_pgvector.schema import Tables
+from facenet_pgvector.tables import Gallery, Transaction
 
 _SOUND = "abs(vector_norm(embedding) - 1) <= 1e-3"
 """Of a sample. False, too, where a number of it is not one."""
@@ -80,41 +78,36 @@ SELECT identities, count(*) FROM (
 GROUP BY identities ORDER BY identities
 """
 
-Transact = Callable[[], AbstractContextManager[PatientConnection]]
 
-
-def check(transact: Transact, tables: Tables, dim: int, *, repair: bool) -> Iterator[Finding]:
+def check(change: Transaction, *, repair: bool) -> Iterator[Finding]:
     """All findings, one kind after the other, each kind in a transaction of its own."""
     for look in (_orphans, _vectors, _counts, _names, _keys, structure.check):
-        with transact() as connection:
-            connection.patience = None  # All of a gallery is read. The pool winds it up again.
-            found = look(connection, tables, dim, repair)
+        with change() as gallery:
+            # All of a gallery is read. The pool winds it up again.
+            gallery.connection.patience = None
+            found = look(gallery, repair)
         yield from found
 
 
-def _orphans(
-    connection: PatientConnection, tables: Tables, _dim: int, repair: bool
-) -> list[Finding]:
-    found = connection.execute(tables.compose(_ORPHANS)).fetchall()
+def _orphans(gallery: Gallery, repair: bool) -> list[Finding]:
+    found = gallery.execute(_ORPHANS).fetchall()
     if found and repair:
-        connection.execute(tables.compose(_DROP_ORPHANS))
+        gallery.execute(_DROP_ORPHANS)
     return [
         Finding("orphans", (), f"{_samples(number)} of row {row}, which is no identity", repair)
         for row, number in found
     ]
 
 
-def _vectors(
-    connection: PatientConnection, tables: Tables, dim: int, repair: bool
-) -> list[Finding]:
+def _vectors(gallery: Gallery, repair: bool) -> list[Finding]:
     """Those without direction are dropped, the others are scaled."""
-    found = connection.execute(tables.compose(_UNSOUND)).fetchall()
+    found = gallery.execute(_UNSOUND).fetchall()
     if found and repair:
-        _lock(connection, tables, [identity for identity, *_ in found])
+        _lock(gallery, [identity for identity, *_ in found])
         samples = [sample for _, _, sample, _ in found]
-        connection.execute(tables.compose(_DROP_WITHOUT_DIRECTION), [samples])
-        connection.execute(tables.compose(_SCALE), [samples])
-        _recount(connection, tables, [identity for identity, *_ in found], dim)
+        gallery.execute(_DROP_WITHOUT_DIRECTION, [samples])
+        gallery.execute(_SCALE, [samples])
+        _recount(gallery, [identity for identity, *_ in found])
     findings = []
     for (_, name), theirs in groupby(found, key=itemgetter(0, 1)):
         lengths = [length for *_, length in theirs]
@@ -123,12 +116,12 @@ def _vectors(
     return findings
 
 
-def _counts(connection: PatientConnection, tables: Tables, dim: int, repair: bool) -> list[Finding]:
-    found = connection.execute(tables.compose(_MISCOUNTED)).fetchall()
+def _counts(gallery: Gallery, repair: bool) -> list[Finding]:
+    found = gallery.execute(_MISCOUNTED).fetchall()
     if found and repair:
         identities = [identity for identity, *_ in found]
-        _lock(connection, tables, identities)
-        _recount(connection, tables, identities, dim)
+        _lock(gallery, identities)
+        _recount(gallery, identities)
     return [
         Finding("counts", (name,), f"{name!r} {_miscount(*numbers)}", repair)
         for _, name, *numbers in found
@@ -141,48 +134,46 @@ def _miscount(counted: int, held: int, distance: float | None) -> str:
     return f"has a sum that is {distance:.1e} off that of its {_samples(held)}"
 
 
-def _names(connection: PatientConnection, tables: Tables, _dim: int, repair: bool) -> list[Finding]:
+def _names(gallery: Gallery, repair: bool) -> list[Finding]:
     findings = []
-    for identity, name in connection.execute(tables.compose(_MISFILED)).fetchall():
+    for identity, name in gallery.execute(_MISFILED).fetchall():
         text = f"{name!r} is filed under another name, so that no call finds it"
         done = repair
         if repair:
             try:
-                with connection.transaction():
-                    connection.execute(tables.compose(_FILE), [identity])
+                with gallery.connection.transaction():
+                    gallery.execute(_FILE, [identity])
             except errors.UniqueViolation:
                 text, done = f"{text}; there is another of this name", False
         findings.append(Finding("names", (name,), text, done))
     return findings
 
 
-def _keys(connection: PatientConnection, tables: Tables, _dim: int, _repair: bool) -> list[Finding]:
-    found = connection.execute(tables.compose(_SHARED_KEYS))
+def _keys(gallery: Gallery, _repair: bool) -> list[Finding]:
+    found = gallery.execute(_SHARED_KEYS)
     return [
         Finding("duplicates", tuple(names), f"{listed(names)} share {count(keys, 'key')}")
         for names, keys in found
     ]
 
 
-def _lock(connection: PatientConnection, tables: Tables, identities: Sequence[int]) -> None:
+def _lock(gallery: Gallery, identities: Sequence[int]) -> None:
     """Nobody else changes these until the transaction ends; in the order in which enrolments
     lock."""
-    connection.execute(tables.compose(_LOCK), [list(identities)])
+    gallery.execute(_LOCK, [list(identities)])
 
 
-def _recount(
-    connection: PatientConnection, tables: Tables, identities: Sequence[int], dim: int
-) -> None:
+def _recount(gallery: Gallery, identities: Sequence[int]) -> None:
     """Count and sum from the samples; the identities must be locked."""
     each = list(dict.fromkeys(identities))
-    nothing = rows.samples([], dim)
+    nothing = rows.samples([], gallery.dim)
     for start in range(0, len(each), _IDENTITIES_AT_ONCE):
         some = each[start : start + _IDENTITIES_AT_ONCE]
-        held = rows.samples_of(connection, tables, some, dim)
+        held = rows.samples_of(gallery, some)
         for identity in some:
             samples = held.get(identity, nothing)
             values = [len(samples.weights), SqlVector(weighted_sum(samples)), identity]
-            connection.execute(tables.compose(_RECOUNT), values)
+            gallery.execute(_RECOUNT, values)
 
 
 def _samples(number: int) -> str:

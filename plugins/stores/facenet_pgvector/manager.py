@@ -16,8 +16,16 @@ from facenet.stores import StoreStatus
 from facenet_pgvector import Options, archive, connections
 from facenet_pgvector.connections import PatientConnection
 from facenet_pgvector.failures import connecting, working
-from facenet_pgvector.schema import SETUP_LOCK, current, ensure_extension, exists, open_gallery
+from facenet_pgvector.schema import (
+    COUNTS,
+    SETUP_LOCK,
+    current,
+    ensure_extension,
+    open_gallery,
+    versions,
+)
 from facenet_pgvector.servers import reach, remote_name, tables_of
+from facenet_pgvector.tables import composed, exists, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +33,6 @@ if TYPE_CHECKING:
 _LOCK_SECONDS = 20
 _DROP = "DROP TABLE IF EXISTS {}"
 _SIZE = "SELECT sum(pg_total_relation_size(to_regclass(each))) FROM unnest(%s::text[]) AS each"
-_COUNTS = "SELECT count(*), coalesce(sum(samples), 0)::bigint FROM {identities}"
 _BINDING = "SELECT schema_version, embedding_dim, space FROM {meta}"
 
 
@@ -40,7 +47,7 @@ class PostgresManager:
         if self._options.data_dir is None:
             with self._reached() as (server, connection, _):
                 tables = current(connection, self._tables)
-                names = [_quoted(name, connection) for name in tables.names.values()]
+                names = [quoted(name, connection) for name in tables.names.values()]
                 [size] = connection.execute(_SIZE, [names]).fetchone() or [None]
                 seen = self._seen(connection, StoreStatus(server, True))
                 return replace(seen, size=size and int(size))
@@ -129,22 +136,20 @@ class PostgresManager:
     ) -> None:
         """Make what was restored a gallery of today, before anyone else sees it."""
         try:
-            tables, _ = open_gallery(connection, self._tables, embedding_dim, space)
+            gallery = open_gallery(connection, self._tables, embedding_dim, space)
         except StoreError as error:
             raise StoreError(f"{path}: {error}") from error
-        connection.execute(tables.compose("ANALYZE {identities}, {embeddings}"))
+        gallery.execute("ANALYZE {identities}, {embeddings}")
 
     def _seen(self, connection: PatientConnection, status: StoreStatus) -> StoreStatus:
-        version = (connection.info.parameter_status("server_version") or "?").split()[0]
-        query = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
-        extension = connection.execute(query).fetchone()
-        server = f"PostgreSQL {version}" + (f", pgvector {extension[0]}" if extension else "")
+        version, extension = versions(connection)
+        server = f"PostgreSQL {version}" + (f", pgvector {extension}" if extension else "")
         status = replace(status, server=server)
         tables = current(connection, self._tables)
         if not exists(connection, tables.meta):
             return status
-        binding = connection.execute(tables.compose(_BINDING)).fetchone()
-        counts = connection.execute(tables.compose(_COUNTS)).fetchone()
+        binding = connection.execute(composed(tables, _BINDING)).fetchone()
+        counts = connection.execute(composed(tables, COUNTS)).fetchone()
         if binding is None or counts is None:
             return status
         return replace(
@@ -166,7 +171,3 @@ class PostgresManager:
             connection.patience = None
             with connection, working(server):
                 yield server, connection, parameters()
-
-
-def _quoted(name: str, connection: PatientConnection) -> str:
-    return sql.Identifier(name).as_string(connection)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from psycopg import Connection, errors
-from psycopg.rows import TupleRow
+from psycopg import errors
 
-from facenet_pgvector.schema import Tables, exists
+from facenet_pgvector.connections import PatientConnection
+from facenet_pgvector.tables import Gallery
 
 logger = logging.getLogger(__name__)
 
@@ -21,19 +21,20 @@ _RELOAD = "SELECT pg_reload_conf()"
 _END_LOG = ("SELECT pg_switch_wal()", "CHECKPOINT")
 
 
-def purge(connection: Connection[TupleRow], tables: Tables) -> None:
+def purge(gallery: Gallery) -> None:
     """Write the tables anew, and end the server's write-ahead log up to now, where this user may.
 
     Each table is locked while it is written. On a server of others its log and its backups are its
     administrator's: a warning says so. The connection must be in no transaction.
     """
+    connection = gallery.connection
     autocommit = connection.autocommit
     connection.autocommit = True
     try:
-        for each in (tables, tables.twin):
-            if exists(connection, each.meta):
-                for part in each.names:
-                    connection.execute(each.compose(_REWRITE.format("{" + part + "}")))
+        for each in (gallery, gallery.twin):
+            if each.exists:
+                for part in each.tables.names:
+                    each.execute(_REWRITE.format("{" + part + "}"))
         try:
             for statement in _STATISTICS:
                 connection.execute(statement)
@@ -48,7 +49,7 @@ def purge(connection: Connection[TupleRow], tables: Tables) -> None:
         connection.autocommit = autocommit
 
 
-def _end_log(connection: Connection[TupleRow]) -> None:
+def _end_log(connection: PatientConnection) -> None:
     connection.execute(_KEEP_NO_LOG)
     connection.execute(_RELOAD)
     try:

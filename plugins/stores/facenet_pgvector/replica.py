@@ -20,19 +20,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pgvector.psycopg import register_vector
-from psycopg import Connection, IsolationLevel
+from psycopg import IsolationLevel
 from psycopg.rows import TupleRow
 
 from facenet.errors import StoreUnavailable
 from facenet.stores import Match
-from facenet_pgvector import queries, rows
-from facenet_pgvector.connections import PatientConnection
+from facenet_pgvector import rows
+from facenet_pgvector.freshness import Asker, Changes, Inquiry
 from facenet_pgvector.nearest import NearestIndex, size_in_bytes
-from facenet_pgvector.question import Asker, Changes, Question
 
 if TYPE_CHECKING:
     from facenet.types import Vector
-    from facenet_pgvector.schema import Tables
+    from facenet_pgvector.tables import Gallery
+
+_COUNT = "SELECT count(*) FROM {identities}"
+_TEMPLATES = "SELECT id, centroid, name, samples, metadata::text FROM {identities}"
+_OLDEST_UNSEEN = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
 
 LOAD_SECONDS = 1.0
 """Searches wait so long for a gallery that is being read; then the server answers them."""
@@ -57,21 +60,16 @@ class _Read(NamedTuple):
 
 
 class Replica:
-    """Search over the templates of a gallery of dimension `dim`, as long as these take no more than
-    `memory` bytes; safe to share between threads. Each call raises `StoreUnavailable` or what
-    psycopg does."""
+    """Search over the templates of a gallery, as long as these take no more than `memory` bytes;
+    safe to share between threads. `connect` gives a connection of its own. Each call raises
+    `StoreUnavailable` or what psycopg does."""
 
-    def __init__(
-        self, connect: Callable[[], PatientConnection], tables: Tables, dim: int, memory: int
-    ) -> None:
+    def __init__(self, connect: Callable[[], Gallery], memory: int) -> None:
         self._connect = connect
-        self._tables = tables
-        self._sql = tables.compose
-        self._dim = dim
         self._memory = memory
         self._askers: LifoQueue[Asker] = LifoQueue()
         for _ in range(ASKERS):
-            self._askers.put(Asker(connect, tables))
+            self._askers.put(Asker(connect))
         self._lock = threading.Lock()  # of what follows
         self._read: _Read | None = None
         self._reading: Future[_Read | None] | None = None
@@ -92,7 +90,7 @@ class Replica:
                 found = read.templates.search(probes, top_k)
                 changes = asker.answer()
                 if changes != read.latest:
-                    index = self._updated(read, changes, asker.connection)
+                    index = self._updated(read, changes, asker.gallery)
                     if index is None:
                         continue
                     if changes.tell_more_than(read.latest):
@@ -167,7 +165,7 @@ class Replica:
             self._askers.put(asker)
 
     def _updated(
-        self, read: _Read, changes: Changes, connection: PatientConnection
+        self, read: _Read, changes: Changes, gallery: Gallery
     ) -> NearestIndex[_Entry] | None:
         """The index with these changes, which were asked for after `read`; None when it has to be
         read anew, or takes more memory than it may."""
@@ -181,12 +179,12 @@ class Replica:
                 self._read = None
                 return None
             if changed:
-                self._fetch(index, [int(each.split()[0]) for each in changed], connection)
+                _fetch(index, [int(each.split()[0]) for each in changed], gallery)
             if changes.forgotten:
                 index.drop(int(each) for each in changes.forgotten - latest.forgotten)
             if self._read is read:  # and no other thread was quicker
                 self._read = _Read(index, changes)
-            if size_in_bytes(len(index), self._dim) > self._memory:
+            if size_in_bytes(len(index), gallery.dim) > self._memory:
                 self._give_up()
                 return None
             return index
@@ -195,14 +193,6 @@ class Replica:
         if self._read is not None:
             self._read.templates.close()
         self._read, self._memory = None, 0
-
-    def _fetch(
-        self, index: NearestIndex[_Entry], numbers: list[int], connection: PatientConnection
-    ) -> None:
-        query = self._sql(queries.TEMPLATES + " WHERE id = ANY(%s)")
-        found = connection.execute(query, [numbers], binary=True).fetchall()
-        if found:
-            index.put(*_columns(found))
 
     def _start_reading(self) -> Future[_Read | None]:
         """In a thread, for which nobody has to wait."""
@@ -219,30 +209,29 @@ class Replica:
 
     def _read_all(self) -> _Read | None:
         """The whole gallery at one moment; None when it takes too much memory."""
-        with self._connect() as connection:
+        gallery = self._connect()
+        with gallery.connection as connection:
             register_vector(connection)
             connection.isolation_level = IsolationLevel.REPEATABLE_READ
             with connection.transaction():
-                [since] = rows.only(connection.execute(queries.OLDEST_UNSEEN).fetchone())
-                question = Question(connection, self._tables)
-                question.ask(since)
-                latest = question.answer()
-                [count] = rows.only(connection.execute(self._sql(queries.COUNT)).fetchone())
-                if size_in_bytes(count, self._dim) > self._memory:
+                [since] = gallery.one(_OLDEST_UNSEEN)
+                inquiry = Inquiry(gallery)
+                inquiry.ask(since)
+                latest = inquiry.answer()
+                [count] = gallery.one(_COUNT)
+                if size_in_bytes(count, gallery.dim) > self._memory:
                     self._memory = 0
                     return None
-                index: NearestIndex[_Entry] = NearestIndex(self._dim)
-                self._read_into(index, count, connection)
+                index: NearestIndex[_Entry] = NearestIndex(gallery.dim)
+                self._read_into(index, count, gallery)
         return _Read(index, latest)
 
-    def _read_into(
-        self, index: NearestIndex[_Entry], count: int, connection: Connection[TupleRow]
-    ) -> None:
-        vectors = np.empty((count, self._dim), np.float32)
+    def _read_into(self, index: NearestIndex[_Entry], count: int, gallery: Gallery) -> None:
+        vectors = np.empty((count, gallery.dim), np.float32)
         numbers: list[int] = []
         entries: list[_Entry] = []
-        with connection.cursor("templates") as cursor:
-            cursor.execute(self._sql(queries.TEMPLATES), binary=True)
+        with gallery.connection.cursor("templates") as cursor:
+            cursor.execute(gallery.compose(_TEMPLATES), binary=True)
             while found := cursor.fetchmany(ROWS_AT_ONCE):
                 if self._closed:
                     raise StoreUnavailable("the store is closed")
@@ -251,6 +240,13 @@ class Replica:
                 numbers += more
                 entries += what
         index.put(numbers, vectors, entries)
+
+
+def _fetch(index: NearestIndex[_Entry], numbers: list[int], gallery: Gallery) -> None:
+    query = _TEMPLATES + " WHERE id = ANY(%s)"
+    found = gallery.execute(query, [numbers], binary=True).fetchall()
+    if found:
+        index.put(*_columns(found))
 
 
 def _columns(found: Sequence[TupleRow]) -> tuple[list[int], Vector, list[_Entry]]:

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pgvector import Vector as SqlVector
-from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from facenet.gallery import CheckedAddition, fresh_rows
 from facenet.stores import IdentityRecord, Samples
-from facenet_pgvector import queries
-from facenet_pgvector.schema import Tables
+from facenet_pgvector.tables import Gallery
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +25,10 @@ if TYPE_CHECKING:
 Extras = tuple[bytes | None, str | None, bytes | None]
 """What a sample has besides its vector and weight, or has not: crop, key, digest of the key."""
 ROWS_OF_A_BLOCK = 100
+_SAMPLES_OF = """
+SELECT identity_id, embedding, weight FROM {embeddings}
+WHERE identity_id = ANY(%s) ORDER BY identity_id, id
+"""
 _LENGTH = struct.Struct(">i").pack
 _NULL = _LENGTH(-1)
 
@@ -65,14 +67,11 @@ def fresh(
     ]
 
 
-def samples_of(
-    connection: Connection[TupleRow], tables: Tables, identities: list[int], dim: int
-) -> dict[int, Samples]:
+def samples_of(gallery: Gallery, identities: list[int]) -> dict[int, Samples]:
     """All samples of the identities in these rows, in order of enrolment."""
-    query = tables.compose(queries.SAMPLES_OF)
-    found = connection.execute(query, [identities], binary=True, prepare=False)
+    found = gallery.execute(_SAMPLES_OF, [identities], binary=True, prepare=False)
     return {
-        row: samples([sample[1:] for sample in theirs], dim)
+        row: samples([sample[1:] for sample in theirs], gallery.dim)
         for row, theirs in groupby(found, key=itemgetter(0))
     }
 
@@ -110,12 +109,6 @@ def packed(
             ]
         )
     yield struct.pack(">h", -1)
-
-
-def only(row: TupleRow | None) -> TupleRow:
-    """The row of a statement that always returns one."""
-    assert row is not None, "the statement returns one row"
-    return row
 
 
 def vector(value: Any) -> Vector:

@@ -1,16 +1,19 @@
-"""The tables of a gallery: their names, their creation, and what they are bound to."""
+"""The tables of a gallery: their creation, and what they are bound to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from psycopg import Connection, errors, sql
+from psycopg import errors
 
 from facenet.errors import StoreError
+from facenet_pgvector.connections import PatientConnection
+from facenet_pgvector.tables import Gallery, Tables, composed, exists
 
 SCHEMA_VERSION = 5
 OLDEST_PGVECTOR = (0, 8)
+COUNTS = "SELECT count(*), coalesce(sum(samples), 0)::bigint FROM {identities}"
+"""Of identities and of samples, as these say."""
 SETUP_LOCK = 0x666163656E6574
 """Key of the advisory lock that is held while a gallery is created; 'facenet' in ASCII."""
 
@@ -127,100 +130,51 @@ ALTER TABLE {embeddings} ALTER COLUMN crop SET STORAGE EXTERNAL;
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """The names of a gallery's tables.
-
-    A gallery may have two collections, each with tables of its own: while it is migrated to another
-    embedding space, and afterwards, so that it can go back. Their log is one, and so are the
-    numbers of identities and samples.
-    """
-
-    table: str
-    identity_table: str
-    second: bool = False
-
-    @property
-    def twin(self) -> Tables:
-        """Of the other collection."""
-        return replace(self, second=not self.second)
-
-    @property
-    def embeddings(self) -> str:
-        return self.table + "_b" * self.second
-
-    @property
-    def identities(self) -> str:
-        return self.identity_table + "_b" * self.second
-
-    @property
-    def meta(self) -> str:
-        return f"{self.embeddings}_meta"
-
-    @property
-    def names(self) -> dict[str, str]:
-        """The name of each table; those that refer to others come first."""
-        own = {part: getattr(self, part) for part in ("embeddings", "identities", "meta")}
-        common = {part: f"{self.table}_{part}" for part in ("log", "undo")}
-        return own | {"forgotten": f"{self.embeddings}_forgotten"} | common
-
-    def compose(self, statement: str, **parts: sql.Composable) -> sql.Composed:
-        """SQL in which {identities}, {embeddings} and so on stand for the quoted names."""
-        names = self.names | {
-            name: f"{self.embeddings}_{name}" for name in (*_TRIGGERS, "retired", "hnsw")
-        }
-        quoted = {part: sql.Identifier(name) for part, name in names.items()}
-        return sql.SQL(statement).format(**quoted, **parts)
-
-
-def open_gallery(
-    connection: Connection[Any], tables: Tables, dim: int, space: str
-) -> tuple[Tables, str]:
+def open_gallery(connection: PatientConnection, tables: Tables, dim: int, space: str) -> Gallery:
     """Create a gallery, or check that the one there has this dimension and space.
 
-    A gallery of an older version is brought to this one. Returns the tables of its current
-    collection, and the version of pgvector. Raises `StoreError`.
+    A gallery of an older version is brought to this one. Returns its current collection. Raises
+    `StoreError`.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [SETUP_LOCK])
-        extension = ensure_extension(connection)
-        tables = current(connection, tables)
-        if exists(connection, tables.meta):
-            version = _check_binding(connection, tables, dim, space)
-            _upgrade(connection, tables, version)
+        ensure_extension(connection)
+        gallery = Gallery(connection, current(connection, tables), dim)
+        if gallery.exists:
+            _upgrade(gallery, _check_binding(gallery, space))
         else:
-            create(connection, tables, dim, space)
-        watch(connection, tables)
-    return tables, extension
+            create(gallery, space)
+        watch(gallery)
+    return gallery
 
 
-def current(connection: Connection[Any], tables: Tables) -> Tables:
+def current(connection: PatientConnection, tables: Tables) -> Tables:
     """The tables of a gallery's current collection; where it has none, of its first."""
     first = replace(tables, second=False)
     if not exists(connection, first.twin.meta):
         return first
-    state = connection.execute(first.twin.compose("SELECT state FROM {meta}")).fetchone()
-    return first.twin if state == ("current",) else first
+    query = "SELECT FROM {meta} WHERE state = 'current'"
+    return first.twin if connection.execute(composed(first.twin, query)).rowcount else first
 
 
-def watch(connection: Connection[Any], tables: Tables) -> None:
+def watch(gallery: Gallery) -> None:
     """Let the triggers be there, which a dump of the tables alone does not hold, and all changes in
     the past."""
-    found = {name for (name,) in connection.execute(tables.compose(_THEIR_TRIGGERS))}
+    found = {name for (name,) in gallery.execute(_THEIR_TRIGGERS)}
     for name in _TRIGGERS.keys() - found:
-        connection.execute(tables.compose(_TRIGGERS[name]))
-    future = [row for (row,) in connection.execute(tables.compose(_CHANGED_IN_FUTURE))]
+        gallery.execute(_TRIGGERS[name])
+    future = [row for (row,) in gallery.execute(_CHANGED_IN_FUTURE)]
     if future:
         touch = "UPDATE {identities} SET changed = DEFAULT WHERE id = ANY(%s)"
-        connection.execute(tables.compose(touch), [future])
+        gallery.execute(touch, [future])
 
 
-def ensure_extension(connection: Connection[Any]) -> str:
-    """Enable pgvector in the database, where it is not; returns its version.
+def ensure_extension(connection: PatientConnection) -> None:
+    """Enable pgvector in the database, where it is not.
 
     Raises `StoreError` where the server has none, or one that is too old.
     """
-    version = _extension_version(connection)
+    _, version = versions(connection)
     if version is None:
         try:
             connection.execute("CREATE EXTENSION vector")
@@ -233,69 +187,62 @@ def ensure_extension(connection: Connection[Any]) -> str:
                 "this user may not enable pgvector: let an administrator run "
                 "'CREATE EXTENSION vector' in the database"
             ) from error
-        version = _extension_version(connection) or "0"
-    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_PGVECTOR:
+        _, version = versions(connection)
+    if tuple(int(part) for part in (version or "0").split(".")[:2]) < OLDEST_PGVECTOR:
         raise StoreError(
             f"the database has pgvector {version}, but 0.8 or newer is needed: install it on the "
             "server and run 'ALTER EXTENSION vector UPDATE' in the database"
         )
-    return version
 
 
-def _extension_version(connection: Connection[Any]) -> str | None:
-    row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
-    return found[0] if (found := row.fetchone()) else None
+def versions(connection: PatientConnection) -> tuple[str, str | None]:
+    """Of PostgreSQL, and of pgvector where the database has it."""
+    server = (connection.info.parameter_status("server_version") or "?").split()[0]
+    query = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
+    extension = connection.execute(query).fetchone()
+    return server, extension[0] if extension else None
 
 
-def exists(connection: Connection[Any], table: str) -> bool:
-    quoted = sql.Identifier(table).as_string(connection)
-    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [quoted]).fetchone()
-    return bool(row and row[0])
-
-
-def create(
-    connection: Connection[Any], tables: Tables, dim: int, space: str, state: str = "current"
-) -> None:
+def create(gallery: Gallery, space: str, state: str = "current") -> None:
+    tables = gallery.tables
     try:
-        connection.execute(tables.compose(_CREATE + _JOURNAL + _LOG, dim=sql.Literal(dim)))
+        gallery.execute(_CREATE + _JOURNAL + _LOG)
     except errors.DuplicateTable as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"cannot create the gallery {tables.embeddings!r}: {reason}") from error
-    connection.execute(
-        tables.compose(
-            "INSERT INTO {meta} (schema_version, identity_table, embedding_dim, space, state)"
-            " VALUES (%s, %s, %s, %s, %s)"
-        ),
-        [SCHEMA_VERSION, tables.identities, dim, space, state],
+    gallery.execute(
+        "INSERT INTO {meta} (schema_version, identity_table, embedding_dim, space, state)"
+        " VALUES (%s, %s, %s, %s, %s)",
+        [SCHEMA_VERSION, tables.identities, gallery.dim, space, state],
     )
 
 
-def _check_binding(connection: Connection[Any], tables: Tables, dim: int, space: str) -> int:
+def _check_binding(gallery: Gallery, space: str) -> int:
     """The schema version of a gallery that is ours to use; raises `StoreError` otherwise."""
     query = "SELECT schema_version, identity_table, embedding_dim, space FROM {meta}"
-    row = connection.execute(tables.compose(query)).fetchone()
-    gallery = f"gallery {tables.table!r}"
+    row, tables = gallery.execute(query).fetchone(), gallery.tables
+    name = f"gallery {tables.table!r}"
     if row is None:
-        raise StoreError(f"{gallery} is damaged: its table {tables.meta!r} is empty")
+        raise StoreError(f"{name} is damaged: its table {tables.meta!r} is empty")
     version, identities, its_dim, its_space = row
     if version != SCHEMA_VERSION and version not in _UPGRADES:
         raise StoreError(
-            f"{gallery} has schema version {version}, but this facenet reads {SCHEMA_VERSION}"
+            f"{name} has schema version {version}, but this facenet reads {SCHEMA_VERSION}"
         )
     if identities != tables.identities:
         raise StoreError(
-            f"{gallery} keeps its identities in {identities!r}, not in {tables.identities!r}"
+            f"{name} keeps its identities in {identities!r}, not in {tables.identities!r}"
         )
-    if (its_dim, its_space) != (dim, space):
+    if (its_dim, its_space) != (gallery.dim, space):
         raise StoreError(
-            f"{gallery} is bound to embedding space {its_space!r} of dimension {its_dim}; "
-            f"the model gives {space!r} of dimension {dim}: use that model, or another table, or "
-            "'facenet store migrate'; a bundle's config.json says its space"
+            f"{name} is bound to embedding space {its_space!r} of dimension {its_dim}; "
+            f"the model gives {space!r} of dimension {gallery.dim}: use that model, or another "
+            "table, or 'facenet store migrate'; a bundle's config.json says its space"
         )
     return int(version)
 
 
-def _upgrade(connection: Connection[Any], tables: Tables, version: int) -> None:
+def _upgrade(gallery: Gallery, version: int) -> None:
     for older in range(version, SCHEMA_VERSION):
-        connection.execute(tables.compose(_UPGRADES[older]))
-        connection.execute(tables.compose("UPDATE {meta} SET schema_version = %s"), [older + 1])
+        gallery.execute(_UPGRADES[older])
+        gallery.execute("UPDATE {meta} SET schema_version = %s", [older + 1])

@@ -12,18 +12,49 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from pgvector import Vector as SqlVector
-from psycopg import Connection, sql
-from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from facenet.errors import StoreError
 from facenet.stores import Match
-from facenet_pgvector import queries, rows
 from facenet_pgvector.connections import PatientConnection
-from facenet_pgvector.schema import Tables
+from facenet_pgvector.tables import Gallery
 
 if TYPE_CHECKING:
     from facenet.types import Vector
+
+_NEAREST = """
+SELECT name, 1 - distance, samples, metadata FROM (
+    SELECT name, samples, metadata, centroid <=> %(probe)s AS distance
+    FROM {identities} ORDER BY distance, name COLLATE "C" LIMIT %(count)s
+) AS nearest
+WHERE 1 - distance >= %(least)s ORDER BY distance, name COLLATE "C"
+"""
+_NEAREST_AMONG = _NEAREST.replace(
+    "FROM {identities}", "FROM {identities} WHERE metadata @> %(where)s"
+)
+# By the index, which may be of rounded numbers, more than are asked for; of these the best.
+_NEAREST_INDEXED = """
+SELECT name, 1 - distance, samples, metadata FROM (
+    SELECT name, samples, metadata, centroid <=> %(probe)s AS distance FROM (
+        SELECT name, samples, metadata, centroid FROM {identities}
+        ORDER BY (centroid::{kind}({dim})) <=> %(probe)s::vector::{kind} LIMIT %(fetched)s
+    ) AS near
+    ORDER BY distance, name COLLATE "C" LIMIT %(count)s
+) AS nearest
+WHERE 1 - distance >= %(least)s ORDER BY distance, name COLLATE "C"
+"""
+_HAS_INDEX = """
+SELECT
+    EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('{hnsw}') AND indisvalid),
+    (SELECT count(*) FROM (SELECT FROM {identities} LIMIT %(few)s) AS first) = %(few)s
+"""
+_LOCK_INDEX = "SELECT pg_try_advisory_lock(hashtext('facenet index'), hashtext('{hnsw}'))"
+# One that was left half made is of no use.
+_DROP_INDEX = "DROP INDEX CONCURRENTLY IF EXISTS {hnsw}"
+_MAKE_INDEX = """
+CREATE INDEX CONCURRENTLY {hnsw} ON {identities}
+USING hnsw ((centroid::{kind}({dim})) {kind}_cosine_ops)
+"""
 
 FEW = 10_000
 """Identities that are compared one by one."""
@@ -35,46 +66,28 @@ _logger = logging.getLogger(__name__)
 
 
 class ServerSearch:
-    """Search in the tables of a gallery of dimension `dim`; `connect` gives a connection to make an
-    index by."""
+    """Search in the tables of a gallery; `connect` gives a connection to make an index by."""
 
-    def __init__(self, connect: Callable[[], PatientConnection], tables: Tables, dim: int) -> None:
+    def __init__(self, connect: Callable[[], Gallery]) -> None:
         self._connect = connect
-        self._dim = dim
-        self._tables = tables
         self._lock = threading.Lock()
         self._has_index = False
         self._making: threading.Thread | None = None
         self._closed = False
         self._connection: PatientConnection | None = None
 
-    def exact(
-        self,
-        connection: Connection[TupleRow],
-        probes: Vector,
-        top_k: int,
-        min_similarity: float,
-        where: dict[str, Any] | None = None,
-    ) -> list[list[Match]]:
-        """As `Store.search`, for checked probes and a checked filter."""
-        if not where:
-            return self._matches(connection, queries.NEAREST, probes, top_k, min_similarity)
-        query, wanted = queries.NEAREST_AMONG, Jsonb(where)
-        return self._matches(connection, query, probes, top_k, min_similarity, where=wanted)
-
     def indexed(
-        self, connection: Connection[TupleRow], probes: Vector, top_k: int, min_similarity: float
+        self, gallery: Gallery, probes: Vector, top_k: int, min_similarity: float
     ) -> list[list[Match]]:
-        """The same, by the index where there is one; it may miss some."""
+        """As `exact`, by the index where there is one; it may miss some."""
         fetched = 2 * top_k + 20
-        if 2 * fetched > WIDEST or not self._is_indexed(connection):
-            return self.exact(connection, probes, top_k, min_similarity)
+        if 2 * fetched > WIDEST or not self._is_indexed(gallery):
+            return exact(gallery, probes, top_k, min_similarity)
         width = max(WIDTH, 2 * fetched)
-        connection.execute(f"SET LOCAL hnsw.ef_search = {width}")
-        connection.execute("SET LOCAL hnsw.iterative_scan = strict_order")
-        return self._matches(
-            connection, queries.NEAREST_INDEXED, probes, top_k, min_similarity, fetched=fetched
-        )
+        gallery.execute(f"SET LOCAL hnsw.ef_search = {width}")
+        gallery.execute("SET LOCAL hnsw.iterative_scan = strict_order")
+        query = _of_kind(_NEAREST_INDEXED, gallery.dim)
+        return _matches(gallery, query, probes, top_k, min_similarity, fetched=fetched)
 
     def close(self) -> None:
         """Give up an index that is being made."""
@@ -86,36 +99,11 @@ class ServerSearch:
                 connection.cancel()
             making.join()
 
-    def _composed(self, statement: str) -> sql.Composed:
-        """SQL about an index of numbers in full or, of many dimensions, in half precision."""
-        kind = sql.SQL("vector" if self._dim <= 2000 else "halfvec")
-        indexed = sql.SQL("(centroid::{}({}))").format(kind, sql.Literal(self._dim))
-        return self._tables.compose(statement, kind=kind, indexed=indexed)
-
-    def _matches(
-        self,
-        connection: Connection[TupleRow],
-        query: str,
-        probes: Vector,
-        top_k: int,
-        min_similarity: float,
-        **others: Any,
-    ) -> list[list[Match]]:
-        composed = self._composed(query)
-        limits = {"count": top_k, "least": min_similarity, **others}
-        cursors = [
-            connection.execute(composed, {"probe": SqlVector(probe), **limits}, binary=True)
-            for probe in probes
-        ]
-        return [[Match(*row) for row in cursor.fetchall()] for cursor in cursors]
-
-    def _is_indexed(self, connection: Connection[TupleRow]) -> bool:
+    def _is_indexed(self, gallery: Gallery) -> bool:
         """Whether the index is there; lets it be made where it should be."""
         with self._lock:
-            if not self._has_index and self._making is None and self._dim <= 4000:
-                [valid, many] = rows.only(
-                    connection.execute(self._composed(queries.HAS_INDEX), {"few": FEW}).fetchone()
-                )
+            if not self._has_index and self._making is None and gallery.dim <= 4000:
+                valid, many = gallery.one(_HAS_INDEX, {"few": FEW})
                 self._has_index = valid
                 if many and not valid:
                     self._making = threading.Thread(target=self._make, name="facenet hnsw")
@@ -124,19 +112,18 @@ class ServerSearch:
 
     def _make(self) -> None:
         try:
-            with self._connect() as connection:
+            gallery = self._connect()
+            with gallery.connection as connection:
                 with self._lock:
                     if self._closed:
                         return
                     self._connection = connection
                 connection.patience = None
-                connection.execute(f"SET maintenance_work_mem = '{INDEX_MEMORY}'")
-                [mine] = rows.only(
-                    connection.execute(self._composed(queries.LOCK_INDEX)).fetchone()
-                )
+                gallery.execute(f"SET maintenance_work_mem = '{INDEX_MEMORY}'")
+                [mine] = gallery.one(_LOCK_INDEX)
                 if mine:  # Another process makes it otherwise.
-                    connection.execute(self._composed(queries.DROP_INDEX))
-                    connection.execute(self._composed(queries.MAKE_INDEX))
+                    gallery.execute(_DROP_INDEX)
+                    gallery.execute(_of_kind(_MAKE_INDEX, gallery.dim))
         except (psycopg.Error, StoreError) as error:
             if not self._closed:  # Searches are right without it.
                 _logger.warning("no HNSW index was made, so that searches take long: %s", error)
@@ -144,3 +131,32 @@ class ServerSearch:
             with self._lock:
                 self._connection = None
                 self._making = None
+
+
+def exact(
+    gallery: Gallery,
+    probes: Vector,
+    top_k: int,
+    min_similarity: float,
+    where: dict[str, Any] | None = None,
+) -> list[list[Match]]:
+    """As `Store.search`, for checked probes and a checked filter."""
+    if not where:
+        return _matches(gallery, _NEAREST, probes, top_k, min_similarity)
+    return _matches(gallery, _NEAREST_AMONG, probes, top_k, min_similarity, where=Jsonb(where))
+
+
+def _of_kind(statement: str, dim: int) -> str:
+    """About an index of numbers in full or, of many dimensions, in half precision."""
+    return statement.replace("{kind}", "vector" if dim <= 2000 else "halfvec")
+
+
+def _matches(
+    gallery: Gallery, query: str, probes: Vector, top_k: int, min_similarity: float, **others: Any
+) -> list[list[Match]]:
+    limits = {"count": top_k, "least": min_similarity, **others}
+    cursors = [
+        gallery.execute(query, {"probe": SqlVector(probe), **limits}, binary=True)
+        for probe in probes
+    ]
+    return [[Match(*row) for row in cursor.fetchall()] for cursor in cursors]

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from facenet_pgvector import Options, connections
-from facenet_pgvector.schema import Tables
+from facenet_pgvector.tables import Tables
 
 
 def reach(options: Options, resources: ExitStack) -> tuple[str, Callable[[], dict[str, Any]]]:

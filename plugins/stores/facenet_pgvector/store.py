@@ -29,22 +29,41 @@ from facenet_pgvector import (
     connections,
     curation,
     enrolment,
-    history,
+    log,
     purging,
-    queries,
     rows,
     succession,
+    undoing,
 )
 from facenet_pgvector.failures import committing, connecting, working
 from facenet_pgvector.replica import Replica
-from facenet_pgvector.schema import Tables, open_gallery
-from facenet_pgvector.server_search import ServerSearch
+from facenet_pgvector.schema import COUNTS, open_gallery, versions
+from facenet_pgvector.server_search import ServerSearch, exact
 from facenet_pgvector.servers import reach, tables_of
+from facenet_pgvector.tables import Gallery, Tables
 
 if TYPE_CHECKING:
     from facenet.stores import Template
     from facenet.types import Vector
 
+_HOLDS = """
+SELECT key_digest IS NOT NULL
+FROM unnest(%s::bytea[], %s::bytea[]) WITH ORDINALITY AS given(digest, key, place)
+LEFT JOIN {identities} AS held ON held.name_digest = given.digest
+LEFT JOIN {embeddings} ON identity_id = held.id AND key_digest = given.key
+ORDER BY place
+"""
+_GET = "SELECT name, samples, centroid, metadata FROM {identities} WHERE name_digest = %s"
+_THEIRS = """ FROM {embeddings}
+WHERE identity_id = (SELECT id FROM {identities} WHERE name_digest = %s) ORDER BY id
+"""
+_SAMPLES = "SELECT embedding, weight" + _THEIRS
+_CROPS = "SELECT crop" + _THEIRS
+_PAGE = """
+SELECT name, samples, centroid, metadata FROM {identities}
+WHERE name COLLATE "C" > %(after)s OR %(after)s::text IS NULL
+ORDER BY name COLLATE "C" LIMIT %(limit)s
+"""
 ROWS_AT_ONCE = 1000
 
 
@@ -52,25 +71,23 @@ def open_store(options: Options, embedding_dim: int, space: str) -> PgVectorStor
     """Reach or start the server and open the gallery in it; raises `StoreError`."""
     with ExitStack() as resources:
         server, parameters = reach(options, resources)
-        tables = tables_of(options)
         with connecting(server):
             connection = connections.connect(parameters)
         with connection, working(server):
-            tables, extension = open_gallery(connection, tables, embedding_dim, space)
+            tables = open_gallery(connection, tables_of(options), embedding_dim, space).tables
             register_vector(connection)
-            version = (connection.info.parameter_status("server_version") or "?").split()[0]
-        place = options.host or "embedded"
-        backend = f"pgvector ({place}, PostgreSQL {version}, pgvector {extension})"
+            version, extension = versions(connection)
+        place = f"{options.host or 'embedded'}, PostgreSQL {version}, pgvector {extension}"
         pool = resources.enter_context(connections.pool_of(parameters))
-        binding = StoreStats(backend, 0, 0, embedding_dim, space)
+        binding = StoreStats(f"pgvector ({place})", 0, 0, embedding_dim, space)
 
-        def connect() -> connections.PatientConnection:
+        def connect() -> Gallery:
             with connecting(server):
-                return connections.connect(parameters)
+                return Gallery(connections.connect(parameters), tables, embedding_dim)
 
-        replica = Replica(connect, tables, embedding_dim, options.index_memory * 2**20)
+        replica = Replica(connect, options.index_memory * 2**20)
         resources.callback(replica.close)
-        search = ServerSearch(connect, tables, embedding_dim)
+        search = ServerSearch(connect)
         resources.callback(search.close)
         return PgVectorStore(pool, tables, server, binding, replica, search, resources.pop_all())
 
@@ -90,7 +107,6 @@ class PgVectorStore:
     ) -> None:
         self._pool = pool
         self._tables = tables
-        self._sql = tables.compose
         self._server = server
         self._binding = binding
         self._replica = replica
@@ -110,21 +126,20 @@ class PgVectorStore:
     ) -> int:
         given = Addition(identity, embeddings, keys, metadata, weights, crops)
         checked = checked_addition(given, self._binding.embedding_dim)
-        with self._change() as connection:
-            return enrolment.enrol(connection, self._tables, checked, template)
+        with self._change() as gallery:
+            return enrolment.enrol(gallery, checked, template)
 
     def enrol_many(
         self, additions: Sequence[Addition], *, template: Template | None = None
     ) -> list[int]:
         checked = checked_additions(additions, self._binding.embedding_dim)
-        with self._change() as connection:
-            return bulk.enrol_many(connection, self._tables, checked, template)
+        with self._change() as gallery:
+            return bulk.enrol_many(gallery, checked, template)
 
     def holds(self, keys: Sequence[tuple[str, str]]) -> list[bool]:
         digests = [[rows.digest(text) for text in column] for column in zip(*keys, strict=True)]
-        with self._transaction() as connection:
-            query = self._sql(queries.HOLDS)
-            held = connection.execute(query, digests or [[], []], prepare=False).fetchall()
+        with self._transaction() as gallery:
+            held = gallery.execute(_HOLDS, digests or [[], []], prepare=False).fetchall()
         return [holds for (holds,) in held]
 
     def search(
@@ -141,45 +156,40 @@ class PgVectorStore:
             raise StoreError(f"top_k must be at least 1, got {top_k}")
         limits = top_k, min_similarity
         if wanted:
-            with self._transaction() as connection:
-                return self._search.exact(connection, vectors, *limits, where=wanted)
+            with self._transaction() as gallery:
+                return exact(gallery, vectors, *limits, where=wanted)
         with working(self._server):
             found = self._replica.search(vectors, *limits)
         if found is not None:
             return found
-        with self._transaction() as connection:
+        with self._transaction() as gallery:
             if self._replica.outgrown:
-                return self._search.indexed(connection, vectors, *limits)
-            return self._search.exact(connection, vectors, *limits)
+                return self._search.indexed(gallery, vectors, *limits)
+            return exact(gallery, vectors, *limits)
 
     def get(self, identity: str) -> IdentityRecord | None:
-        with self._transaction() as connection:
-            cursor = connection.execute(
-                self._sql(queries.GET), [rows.digest(identity)], binary=True
-            )
-            row = cursor.fetchone()
+        with self._transaction() as gallery:
+            row = gallery.execute(_GET, [rows.digest(identity)], binary=True).fetchone()
         return rows.record(row) if row else None
 
     def samples(self, identity: str) -> Samples:
-        with self._transaction() as connection:
-            query = self._sql(queries.SAMPLES)
-            found = connection.execute(query, [rows.digest(identity)], binary=True).fetchall()
+        with self._transaction() as gallery:
+            found = gallery.execute(_SAMPLES, [rows.digest(identity)], binary=True).fetchall()
         return rows.samples(found, self._binding.embedding_dim)
 
     def crops(self, identity: str) -> list[bytes | None]:
-        with self._transaction() as connection:
-            query = self._sql(queries.CROPS)
-            cursor = connection.execute(query, [rows.digest(identity)], binary=True)
-            return [crop for (crop,) in cursor]
+        with self._transaction() as gallery:
+            found = gallery.execute(_CROPS, [rows.digest(identity)], binary=True)
+            return [crop for (crop,) in found]
 
     def holdings(self, identity: str) -> list[HeldSample]:
-        with self._transaction() as connection:
-            return curation.holdings(connection, self._tables, identity)
+        with self._transaction() as gallery:
+            return curation.holdings(gallery, identity)
 
     def rename(self, identity: str, to: str) -> None:
         checked_identity(to)
-        with self._change() as connection:
-            curation.rename(connection, self._tables, identity, to)
+        with self._change() as gallery:
+            curation.rename(gallery, identity, to)
 
     def transfer(
         self,
@@ -190,70 +200,62 @@ class PgVectorStore:
         template: Template | None = None,
     ) -> int:
         check_transfer(identity, to)
-        dim = self._binding.embedding_dim
-        with self._change() as connection:
-            return curation.transfer(connection, self._tables, identity, to, dim, samples, template)
+        with self._change() as gallery:
+            return curation.transfer(gallery, identity, to, samples, template)
 
     def erase(
         self, identity: str, samples: Sequence[int], *, template: Template | None = None
     ) -> int:
-        dim = self._binding.embedding_dim
-        with self._change() as connection:
-            return curation.erase(connection, self._tables, identity, dim, samples, template)
+        with self._change() as gallery:
+            return curation.erase(gallery, identity, samples, template)
 
     def older(self, than: datetime) -> Iterator[tuple[str, list[int]]]:
-        with self._transaction() as connection:
-            yield from curation.older(connection, self._tables, than)
+        with self._transaction() as gallery:
+            yield from curation.older(gallery, than)
 
     def history(self, *, identity: str | None = None, limit: int | None = None) -> list[LogEntry]:
-        with self._transaction() as connection:
-            return history.history(connection, self._tables, identity, limit)
+        with self._transaction() as gallery:
+            return log.entries(gallery, identity, limit)
 
     def undo(self, number: int, *, template: Template | None = None) -> LogEntry:
-        dim = self._binding.embedding_dim
-        with self._change() as connection:
-            return history.undo(connection, self._tables, number, dim, template)
+        with self._change() as gallery:
+            return undoing.undo(gallery, number, template)
 
     def successor(self, embedding_dim: int, space: str) -> Successor:
-        return succession.PgSuccessor(self._long_change, self._tables, embedding_dim, space)
+        return succession.PgSuccessor(self._long_change, embedding_dim, space)
 
     def abandon(self) -> Literal["unfinished", "former"] | None:
-        with self._long_change() as connection:
-            return succession.abandon(connection, self._tables)
+        with self._long_change() as gallery:
+            return succession.abandon(gallery)
 
     def purge(self) -> None:
-        with self._transaction() as connection:
-            connection.patience = None
-            purging.purge(connection, self._tables)
+        with self._transaction() as gallery:
+            gallery.connection.patience = None
+            purging.purge(gallery)
 
     def identities(
         self, *, after: str | None = None, limit: int | None = None
     ) -> Iterator[IdentityRecord]:
-        with self._transaction() as connection, connection.cursor("identities") as cursor:
+        with self._transaction() as gallery, gallery.connection.cursor("identities") as cursor:
             cursor.itersize = ROWS_AT_ONCE
-            page = {"after": after, "limit": limit}
-            cursor.execute(self._sql(queries.PAGE), page, binary=True)
+            cursor.execute(gallery.compose(_PAGE), {"after": after, "limit": limit}, binary=True)
             yield from map(rows.record, cursor)
 
     def forget(self, identity: str) -> Receipt:
-        with self._change() as connection:
-            query, digest = self._sql(queries.FORGET), rows.digest(identity)
-            gone = connection.execute(query, {"digest": digest}).fetchall()
-            rows_gone = [row for row, _ in gone]
-            curation.erase_elsewhere(connection, self._tables, identities=rows_gone)
-        return Receipt(identity, sum(samples for _, samples in gone), datetime.now(UTC))
+        with self._change() as gallery:
+            erased = curation.forget(gallery, identity)
+        return Receipt(identity, erased, datetime.now(UTC))
 
     def count(self) -> int:
         return self.stats().identities
 
     def stats(self) -> StoreStats:
-        with self._transaction() as connection:
-            identities, samples = rows.only(connection.execute(self._sql(queries.STATS)).fetchone())
+        with self._transaction() as gallery:
+            identities, samples = gallery.one(COUNTS)
         return replace(self._binding, identities=identities, samples=samples)
 
     def check(self, *, repair: bool = False) -> Iterator[Finding]:
-        dim = self._binding.embedding_dim
-        return checking.check(self._change, self._tables, dim, repair=repair)
+        return checking.check(self._change, repair=repair)
 
     def wait_for_index(self) -> None:
         """Until the gallery is in memory with its index; searches are right before, and slower."""
@@ -270,27 +272,27 @@ class PgVectorStore:
         self.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[connections.PatientConnection]:
+    def _transaction(self) -> Iterator[Gallery]:
         with working(self._server):
             try:
                 with self._pool.connection() as connection:
-                    yield connection
+                    yield Gallery(connection, self._tables, self._binding.embedding_dim)
             except PoolTimeout:
                 with connecting(self._server):
                     connections.probe(self._pool)
                 raise  # The server lets others in.
 
     @contextmanager
-    def _change(self) -> Iterator[connections.PatientConnection]:
+    def _change(self) -> Iterator[Gallery]:
         """A transaction that writes."""
-        with self._transaction() as connection:
-            yield connection
+        with self._transaction() as gallery:
+            yield gallery
             with committing(self._server):
-                connection.commit()
+                gallery.connection.commit()
 
     @contextmanager
-    def _long_change(self) -> Iterator[connections.PatientConnection]:
+    def _long_change(self) -> Iterator[Gallery]:
         """One that may take as long as it needs."""
-        with self._change() as connection:
-            connection.patience = None
-            yield connection
+        with self._change() as gallery:
+            gallery.connection.patience = None
+            yield gallery

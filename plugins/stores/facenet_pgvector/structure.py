@@ -10,7 +10,8 @@ from psycopg import errors, sql
 
 from facenet.stores import Finding
 from facenet_pgvector.connections import PatientConnection
-from facenet_pgvector.schema import Tables, create
+from facenet_pgvector.schema import create
+from facenet_pgvector.tables import Gallery, quoted
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +39,9 @@ class _Part(NamedTuple):
     statement: str
 
 
-def check(connection: PatientConnection, tables: Tables, dim: int, repair: bool) -> list[Finding]:
+def check(gallery: Gallery, repair: bool) -> list[Finding]:
     """Compare with tables as they are made today, which are gone again when it is done."""
+    connection = gallery.connection
     try:
         with connection.transaction(force_rollback=True):
             path = connection.execute("SHOW search_path").fetchone()
@@ -47,38 +49,38 @@ def check(connection: PatientConnection, tables: Tables, dim: int, repair: bool)
             connection.execute(
                 sql.SQL("SET LOCAL search_path = pg_temp, {}").format(sql.SQL(path[0]))
             )
-            create(connection, tables, dim, "")
-            expected = _parts(connection, tables)
+            create(gallery, "")
+            expected = _parts(gallery)
     except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction):
         logger.warning("constraints and indexes were not looked at: this user may make no tables")
         return []
-    there = _parts(connection, tables)
+    there = _parts(gallery)
     findings = [
         _found(connection, f"table {table!r} has lost {what}", statement, repair)
         for table, what, statement in sorted(expected - there)
     ]
-    for table in tables.names.values():
-        quoted = sql.Identifier(table).as_string(connection)
-        off = connection.execute(_OFF, [quoted]).fetchone()
+    for table in gallery.tables.names.values():
+        name = quoted(table, connection)
+        off = connection.execute(_OFF, [name]).fetchone()
         if off and off[0]:
             text = f"table {table!r} has {off[0]} triggers that are switched off"
-            statement = f"ALTER TABLE {quoted} ENABLE TRIGGER ALL"
+            statement = f"ALTER TABLE {name} ENABLE TRIGGER ALL"
             findings.append(_found(connection, text, statement, repair))
     return findings
 
 
-def _parts(connection: PatientConnection, tables: Tables) -> set[_Part]:
-    found = set()
-    for table in tables.names.values():
-        quoted = sql.Identifier(table).as_string(connection)
-        for (definition,) in connection.execute(_CONSTRAINTS, [quoted]):
+def _parts(gallery: Gallery) -> set[_Part]:
+    found, connection = set(), gallery.connection
+    for table in gallery.tables.names.values():
+        name = quoted(table, connection)
+        for (definition,) in connection.execute(_CONSTRAINTS, [name]):
             what = definition.removeprefix("ADD ")
-            found.add(_Part(table, what, f"ALTER TABLE {quoted} {definition}"))
-        for (definition,) in connection.execute(_INDEXES, [quoted]):
+            found.add(_Part(table, what, f"ALTER TABLE {name} {definition}"))
+        for (definition,) in connection.execute(_INDEXES, [name]):
             head, _, tail = definition.partition(" USING ")
             kind = "UNIQUE INDEX" if head.startswith("CREATE UNIQUE") else "INDEX"
             what = f"its {kind.lower()} by {tail}"
-            found.add(_Part(table, what, f"CREATE {kind} ON {quoted} USING {tail}"))
+            found.add(_Part(table, what, f"CREATE {kind} ON {name} USING {tail}"))
     return found
 
 

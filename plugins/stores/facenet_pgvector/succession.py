@@ -6,20 +6,17 @@ the gallery may change: what is missing, too much or elsewhere is found by these
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import numpy as np
 from pgvector import Vector as SqlVector
-from psycopg import Connection, sql
-from psycopg.rows import TupleRow
 
 from facenet.curated_stores import PendingSample
 from facenet.errors import StoreError
 from facenet.stores import Samples
-from facenet_pgvector import curation, rows, schema
-from facenet_pgvector.schema import Tables
+from facenet_pgvector import identities, log, rows, schema
+from facenet_pgvector.tables import Gallery, Transaction, quoted
 
 if TYPE_CHECKING:
     from facenet.stores import Template
@@ -57,7 +54,12 @@ FROM {embeddings} JOIN unnest(%(numbers)s::bigint[], %(embeddings)b::vector[])
     AS given(number, embedding) ON given.number = id
 ON CONFLICT (id) DO NOTHING
 """
-_UNSETTLED = "SELECT id FROM {next_identities} WHERE samples = -1 ORDER BY id LIMIT %s"
+_SAMPLES = """
+SELECT done.embedding, done.weight FROM {next_embeddings} AS done
+JOIN {identities} AS held ON held.id = done.identity_id
+WHERE held.name_digest = %s ORDER BY done.id
+"""
+_UNSETTLED = "SELECT id FROM {identities} WHERE samples = -1 ORDER BY id LIMIT %s"
 _LOCK = "LOCK TABLE {identities}, {embeddings} IN SHARE ROW EXCLUSIVE MODE"
 _FOLLOW = (
     # Samples that are gone, and those that went elsewhere.
@@ -110,9 +112,8 @@ WHERE done.identity_id <> sample.identity_id
 """
 _UNSETTLE = "UPDATE {next_identities} SET samples = -1 WHERE id = ANY(%s)"
 _NUMBERS_GO_ON = """
-SELECT setval(%s, nextval(%s))
+SELECT setval(pg_get_serial_sequence(%s, 'id'), nextval(pg_get_serial_sequence(%s, 'id')))
 """
-_SEQUENCE = "SELECT pg_get_serial_sequence(%s, 'id')"
 # Nobody but a successor writes to a collection that is not the current one.
 _RETIRE = """
 CREATE OR REPLACE FUNCTION {retired}() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -129,9 +130,6 @@ _REVIVE = "DROP TRIGGER IF EXISTS retired ON {identities}"
 _AS_SUCCESSOR = "SET LOCAL facenet.successor = 'on'"
 _SET_STATE = "UPDATE {meta} SET state = %s"
 
-Change = Callable[[], AbstractContextManager[Connection[TupleRow]]]
-"""A transaction that writes."""
-
 
 class Binding(NamedTuple):
     """Of a collection."""
@@ -144,143 +142,124 @@ class Binding(NamedTuple):
 class PgSuccessor:
     """See `facenet.curated_stores.Successor`; several processes may work on one."""
 
-    def __init__(self, change: Change, tables: Tables, dim: int, space: str) -> None:
+    def __init__(self, change: Transaction, dim: int, space: str) -> None:
         self._begin = change
-        self._tables = tables
-        self._next = tables.twin
         self._dim = dim
-        with self._change() as connection:
-            self._open(connection, space)
+        with self._change() as (_, made):
+            self._open(made, space)
 
     def counts(self) -> tuple[int, int]:
-        with self._change() as connection:
-            done, total = rows.only(connection.execute(self._sql(_COUNTS)).fetchone())
+        with self._change() as (held, _):
+            done, total = held.one(_COUNTS)
         return done, total
 
     def missing(
         self, *, after: int = 0, limit: int | None = None, crops: bool = False
     ) -> list[PendingSample]:
-        with self._change() as connection:
+        with self._change() as (held, _):
             page = {"after": after, "limit": limit, "crops": crops}
-            found = connection.execute(self._sql(_MISSING), page, binary=True)
-            return [PendingSample(*row) for row in found]
+            return [PendingSample(*row) for row in held.execute(_MISSING, page, binary=True)]
 
     def add(self, embeddings: Mapping[int, Vector]) -> None:
-        zero = SqlVector(np.zeros(self._dim, np.float32))
-        given = {
-            "numbers": list(embeddings),
-            "embeddings": [SqlVector(vector) for vector in embeddings.values()],
-            "zero": zero,
-        }
-        with self._change() as connection:
-            connection.execute(self._sql(_ADD_IDENTITIES), given)
-            connection.execute(self._sql(_ADD_SAMPLES), given, binary=True, prepare=False)
+        with self._change() as (held, made):
+            given = {
+                "numbers": list(embeddings),
+                "embeddings": [SqlVector(vector) for vector in embeddings.values()],
+                "zero": made.zero,
+            }
+            held.execute(_ADD_IDENTITIES, given)
+            held.execute(_ADD_SAMPLES, given, binary=True, prepare=False)
 
     def samples(self, identity: str) -> Samples:
-        query = self._next.compose(
-            "SELECT done.embedding, done.weight FROM {embeddings} AS done "
-            "JOIN {theirs} AS held ON held.id = done.identity_id "
-            "WHERE held.name_digest = %s ORDER BY done.id",
-            theirs=sql.Identifier(self._tables.identities),
-        )
-        with self._change() as connection:
-            found = connection.execute(query, [rows.digest(identity)], binary=True).fetchall()
+        with self._change() as (held, _):
+            found = held.execute(_SAMPLES, [rows.digest(identity)], binary=True).fetchall()
         return rows.samples(found, self._dim)
 
     def switch(self, *, template: Template | None = None, without_missing: bool = False) -> None:
         settled = 1
         while settled:  # most of the work, before the gallery is locked
-            with self._change() as connection:
-                settled = self._settle(connection, template)
-        with self._change() as connection:
-            connection.execute(self._sql(_LOCK))
-            if self._state(connection).state == "current":
+            with self._change() as (_, made):
+                settled = _settle(made, template)
+        with self._change() as (held, made):
+            held.execute(_LOCK)
+            if _binding(made).state == "current":
                 raise _moved()
-            self._follow(connection)
-            while self._settle(connection, template):
+            _follow(held, made)
+            while _settle(made, template):
                 pass
-            done, total = rows.only(connection.execute(self._sql(_COUNTS)).fetchone())
+            done, total = held.one(_COUNTS)
             if done < total and not without_missing:
                 raise StoreError(f"{total - done} of {total} samples are not in the new space yet")
-            for table in ("identities", "embeddings"):
-                self._continue_numbers(connection, table)
-            connection.execute(self._tables.compose(_SET_STATE), ["former"])
-            connection.execute(self._tables.compose(_RETIRE))
-            connection.execute(self._next.compose(_SET_STATE), ["current"])
-            connection.execute(self._next.compose(_REVIVE))
-            curation.note(connection, self._next, "migrate", samples=done)
+            _continue_numbers(held, made)
+            held.execute(_SET_STATE, ["former"])
+            held.execute(_RETIRE)
+            made.execute(_SET_STATE, ["current"])
+            made.execute(_REVIVE)
+            log.note(made, "migrate", samples=done)
 
-    def _open(self, connection: Connection[TupleRow], space: str) -> None:
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [schema.SETUP_LOCK])
-        if schema.exists(connection, self._next.meta):
-            there = self._state(connection)
+    def _open(self, made: Gallery, space: str) -> None:
+        made.execute("SELECT pg_advisory_xact_lock(%s)", [schema.SETUP_LOCK])
+        if made.exists:
+            there = _binding(made)
             if there.state == "current":
                 raise _moved()
-            if (there.dim, there.space) == (self._dim, space):
-                connection.execute(self._next.compose(_SET_STATE), ["building"])
+            if (there.dim, there.space) == (made.dim, space):
+                made.execute(_SET_STATE, ["building"])
                 return
             if there.state == "building":
                 raise StoreError(
                     f"a migration to embedding space {there.space!r} is under way: finish it with "
                     "that model, or give it up with 'facenet store migrate --abandon'"
                 )
-            connection.execute(self._next.compose(_DROP))
-        schema.create(connection, self._next, self._dim, space, "building")
-        schema.watch(connection, self._next)
-
-    def _state(self, connection: Connection[TupleRow]) -> Binding:
-        return Binding(*rows.only(connection.execute(self._next.compose(_STATE)).fetchone()))
-
-    def _follow(self, connection: Connection[TupleRow]) -> None:
-        """Bring the new collection to what the gallery holds, which nobody changes meanwhile."""
-        zero = {"zero": SqlVector(np.zeros(self._dim, np.float32))}
-        moved = [row for (row,) in connection.execute(self._sql(_MOVED))]
-        for statement in _FOLLOW:
-            parameters = zero if "%(zero)s" in statement else None
-            connection.execute(self._sql(statement), parameters)
-        connection.execute(self._sql(_UNSETTLE), [moved])
-
-    def _settle(self, connection: Connection[TupleRow], template: Template | None) -> int:
-        """Make the templates of some identities that have none yet; how many there were."""
-        found = connection.execute(self._sql(_UNSETTLED), [IDENTITIES_AT_ONCE])
-        unsettled = {row: f"number {row}" for (row,) in found}
-        if unsettled:
-            curation.settle(connection, self._next, unsettled, self._dim, template)
-        return len(unsettled)
-
-    def _continue_numbers(self, connection: Connection[TupleRow], table: str) -> None:
-        """No number is given twice, whichever collection gave it."""
-        sequences: list[str] = []
-        for tables in (self._next, self._tables):
-            name = sql.Identifier(getattr(tables, table)).as_string(connection)
-            sequences += rows.only(connection.execute(_SEQUENCE, [name]).fetchone())
-        connection.execute(_NUMBERS_GO_ON, sequences)
+            made.execute(_DROP)
+        schema.create(made, space, "building")
+        schema.watch(made)
 
     @contextmanager
-    def _change(self) -> Iterator[Connection[TupleRow]]:
-        with self._begin() as connection:
-            connection.execute(_AS_SUCCESSOR)
-            yield connection
+    def _change(self) -> Iterator[tuple[Gallery, Gallery]]:
+        """The gallery as it is held, and as it is made."""
+        with self._begin() as held:
+            held.execute(_AS_SUCCESSOR)
+            yield held, held.twin._replace(dim=self._dim)
 
-    def _sql(self, statement: str) -> sql.Composed:
-        return self._tables.compose(
-            statement,
-            next_identities=sql.Identifier(self._next.identities),
-            next_embeddings=sql.Identifier(self._next.embeddings),
-        )
+
+def _binding(made: Gallery) -> Binding:
+    return Binding(*made.one(_STATE))
+
+
+def _follow(held: Gallery, made: Gallery) -> None:
+    """Bring the new collection to what the gallery holds, which nobody changes meanwhile."""
+    moved = [row for (row,) in held.execute(_MOVED)]
+    for statement in _FOLLOW:
+        held.execute(statement, {"zero": made.zero} if "%(zero)s" in statement else None)
+    held.execute(_UNSETTLE, [moved])
+
+
+def _settle(made: Gallery, template: Template | None) -> int:
+    """Make the templates of some identities that have none yet; how many there were."""
+    unsettled = {row: f"number {row}" for (row,) in made.execute(_UNSETTLED, [IDENTITIES_AT_ONCE])}
+    if unsettled:
+        identities.settle(made, unsettled, template)
+    return len(unsettled)
+
+
+def _continue_numbers(held: Gallery, made: Gallery) -> None:
+    """No number is given twice, whichever collection gave it."""
+    for table in ("identities", "embeddings"):
+        names = [quoted(getattr(each.tables, table), each.connection) for each in (made, held)]
+        held.execute(_NUMBERS_GO_ON, names)
 
 
 def _moved() -> StoreError:
     return StoreError("the gallery has just moved to another embedding space")
 
 
-def abandon(
-    connection: Connection[TupleRow], tables: Tables
-) -> Literal["unfinished", "former"] | None:
+def abandon(gallery: Gallery) -> Literal["unfinished", "former"] | None:
     """Drop the collection that is not a gallery's current one; which it was, if there is one."""
-    other = schema.current(connection, tables).twin
-    if not schema.exists(connection, other.meta):
+    current = schema.current(gallery.connection, gallery.tables)
+    other = gallery._replace(tables=current.twin)
+    if not other.exists:
         return None
-    [state] = rows.only(connection.execute(other.compose("SELECT state FROM {meta}")).fetchone())
-    connection.execute(other.compose(_DROP))
+    state = _binding(other).state
+    other.execute(_DROP)
     return "unfinished" if state == "building" else "former"

@@ -15,12 +15,24 @@ from psycopg import OperationalError, errors, generators
 from psycopg.pq import ExecStatus
 
 from facenet.errors import StoreUnavailable
-from facenet_pgvector import queries
-from facenet_pgvector.connections import WAIT_SECONDS, PatientConnection
+from facenet_pgvector.connections import WAIT_SECONDS
 
 if TYPE_CHECKING:
-    from facenet_pgvector.schema import Tables
+    from facenet_pgvector.tables import Gallery
 
+# What was changed by transactions that may not have been seen at the former time. After a restart,
+# and when the table was made anew or emptied, all is void.
+_CHANGES = """
+SELECT
+    pg_postmaster_start_time() || ' ' || pg_relation_filenode('{identities}'),
+    pg_snapshot_xmin(pg_current_snapshot())::text,
+    array_to_string(
+        ARRAY(SELECT id || ' ' || changed FROM {identities} WHERE changed >= $1::text::xid8), ','
+    ),
+    array_to_string(
+        ARRAY(SELECT identity_id FROM {forgotten} WHERE changed >= $1::text::xid8), ','
+    )
+"""
 STATEMENT = b"facenet_changes"
 _NONE: frozenset[str] = frozenset()
 
@@ -40,22 +52,23 @@ class Changes(NamedTuple):
         return self.epoch != former.epoch or not known
 
 
-class Question:
+class Inquiry:
     """The question on one connection; each call raises what psycopg does."""
 
-    def __init__(self, connection: PatientConnection, tables: Tables) -> None:
-        self.connection = connection
-        self._server = connection.pgconn
-        query = tables.compose(queries.CHANGES).as_string(connection)
+    def __init__(self, gallery: Gallery) -> None:
+        self.gallery = gallery
+        self._connection = gallery.connection
+        self._server = self._connection.pgconn
+        query = gallery.compose(_CHANGES).as_string(self._connection)
         self._server.send_prepare(STATEMENT, query.encode())
-        connection.wait(generators.execute(self._server))
+        self._connection.wait(generators.execute(self._server))
 
     def ask(self, since: str) -> None:
         self._server.send_query_prepared(STATEMENT, [since.encode()])
-        self.connection.wait(generators.send(self._server))
+        self._connection.wait(generators.send(self._server))
 
     def answer(self) -> Changes:
-        [result] = self.connection.wait(generators.fetch_many(self._server))
+        [result] = self._connection.wait(generators.fetch_many(self._server))
         if result.status != ExecStatus.TUPLES_OK:
             raise errors.error_from_result(result)
         values = [result.get_value(0, column) or b"" for column in range(len(Changes._fields))]
@@ -67,18 +80,17 @@ class Asker:
     """Asks on a connection of its own, and on another where that was lost, as by a restart; for one
     thread at a time."""
 
-    def __init__(self, connect: Callable[[], PatientConnection], tables: Tables) -> None:
+    def __init__(self, connect: Callable[[], Gallery]) -> None:
         self._connect = connect
-        self._tables = tables
-        self._question: Question | None = None
+        self._inquiry: Inquiry | None = None
         self._since = ""
         self._closed = False
 
     @property
-    def connection(self) -> PatientConnection:
+    def gallery(self) -> Gallery:
         """For what an answer makes necessary."""
-        assert self._question is not None, "only after an answer"
-        return self._question.connection
+        assert self._inquiry is not None, "only after an answer"
+        return self._inquiry.gallery
 
     def ask(self, since: str) -> None:
         """Let the server begin; `answer` is to be called next."""
@@ -86,21 +98,21 @@ class Asker:
             raise StoreUnavailable("the store is closed")
         self._since = since
         with self._losing_it():
-            self._question = self._question or self._reach()
-            self._question.ask(since)
+            self._inquiry = self._inquiry or self._reach()
+            self._inquiry.ask(since)
 
     def answer(self) -> Changes:
         with self._losing_it():
-            if self._question is not None:
-                return self._question.answer()
-        self._question = self._reach()
-        self._question.ask(self._since)
-        return self._question.answer()
+            if self._inquiry is not None:
+                return self._inquiry.answer()
+        self._inquiry = self._reach()
+        self._inquiry.ask(self._since)
+        return self._inquiry.answer()
 
     def hang_up(self) -> None:
-        if self._question is not None:
-            self._question.connection.close()
-            self._question = None
+        if self._inquiry is not None:
+            self._inquiry.gallery.connection.close()
+            self._inquiry = None
 
     def close(self) -> None:
         self._closed = True
@@ -112,17 +124,17 @@ class Asker:
         try:
             yield
         except OperationalError:
-            if self._question is None or not self.connection.closed:
+            if self._inquiry is None or not self.gallery.connection.closed:
                 raise
-            self._question = None
+            self._inquiry = None
 
-    def _reach(self) -> Question:
-        connection = self._connect()
-        connection.patience = WAIT_SECONDS
+    def _reach(self) -> Inquiry:
+        gallery = self._connect()
+        gallery.connection.patience = WAIT_SECONDS
         # There are no statistics of the newest rows, and the plan stays the same.
-        connection.execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")
-        register_vector(connection)
-        return Question(connection, self._tables)
+        gallery.execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")
+        register_vector(gallery.connection)
+        return Inquiry(gallery)
 
 
 def _each(listed: str) -> frozenset[str]:

@@ -1,41 +1,19 @@
-"""The log of a gallery, and taking back what stands in it."""
+"""Taking back what stands in the log of a gallery."""
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from facenet.curated_stores import LogEntry
 from facenet.errors import StoreError
-from facenet_pgvector import curation, rows
-from facenet_pgvector.schema import Tables
+from facenet_pgvector import identities, log
+from facenet_pgvector.tables import Gallery
 
 if TYPE_CHECKING:
     from facenet.stores import Template
 
-# What an enrolment added has its time: that of the transaction.
-_ENROLLED = """
-SELECT sample.id FROM {embeddings} AS sample
-WHERE sample.identity_id = entry.identity_id AND sample.created_at = entry.at
-"""
-_HISTORY = (
-    """
-SELECT entry.id, at, action, one.name, other.name, entry.samples, undoes,
-    CASE action WHEN 'enrol' THEN EXISTS ("""
-    + _ENROLLED
-    + """)
-    ELSE EXISTS (SELECT FROM {undo} WHERE log_id = entry.id) END
-FROM {log} AS entry
-LEFT JOIN {identities} AS one ON one.id = entry.identity_id
-LEFT JOIN {identities} AS other ON other.id = entry.other_id
-WHERE %(digest)s::bytea IS NULL OR %(digest)s IN (one.name_digest, other.name_digest)
-ORDER BY entry.id DESC LIMIT %(limit)s
-"""
-)
 _ENTRY = """
 SELECT action, entry.identity_id, entry.other_id, one.name, other.name, state
 FROM {log} AS entry
@@ -44,7 +22,7 @@ LEFT JOIN {identities} AS one ON one.id = entry.identity_id
 LEFT JOIN {identities} AS other ON other.id = entry.other_id
 WHERE entry.id = %s
 """
-_ENROLLED_BY = "SELECT array(" + _ENROLLED + ") FROM {log} AS entry WHERE entry.id = %s"
+_ENROLLED_BY = "SELECT array(" + log.ENROLLED + ") FROM {log} AS entry WHERE entry.id = %s"
 _STILL_THERE = "SELECT id FROM {embeddings} WHERE identity_id = %s AND id = ANY(%s)"
 _FORGET_STATE = "DELETE FROM {undo} WHERE log_id = %s"
 _SET_METADATA = "UPDATE {identities} SET metadata = %s WHERE id = %s"
@@ -56,70 +34,47 @@ ON CONFLICT DO NOTHING
 """
 
 
-def history(
-    connection: Connection[TupleRow], tables: Tables, identity: str | None, limit: int | None
-) -> list[LogEntry]:
-    values = {"digest": identity and rows.digest(identity), "limit": limit}
-    found = connection.execute(tables.compose(_HISTORY), values)
-    return [LogEntry(number, at.astimezone(UTC), *rest) for number, at, *rest in found]
-
-
-def undo(
-    connection: Connection[TupleRow],
-    tables: Tables,
-    number: int,
-    dim: int,
-    template: Template | None,
-) -> LogEntry:
+def undo(gallery: Gallery, number: int, template: Template | None) -> LogEntry:
     """Whatever is raised must end the transaction."""
-    entry = connection.execute(tables.compose(_ENTRY), [number]).fetchone()
+    entry = gallery.execute(_ENTRY, [number]).fetchone()
     if entry is None:
         raise StoreError(f"the log has no entry {number}: 'facenet store log' lists them")
     action, one, other, name, others_name, state = entry
     if action == "enrol":
-        samples = _take_out(connection, tables, number, one, name, dim, template)
+        samples = _take_out(gallery, number, one, name, template)
     elif state is None:
         raise _not_undoable(number, action)
     elif action == "rename":
-        curation.change_name(connection, tables, name, state["name"])
+        identities.change_name(gallery, name, state["name"])
         samples = 0
     else:
         samples, one = _bring_back(
-            connection, tables, number, (one, name), (other, others_name), state, dim, template
+            gallery, number, (one, name), (other, others_name), state, template
         )
-    connection.execute(tables.compose(_FORGET_STATE), [number])
-    curation.note(connection, tables, "undo", one, other, samples, number)
-    return history(connection, tables, None, 1)[0]
+    gallery.execute(_FORGET_STATE, [number])
+    log.note(gallery, "undo", one, other, samples, number)
+    return log.entries(gallery, None, 1)[0]
 
 
 def _take_out(
-    connection: Connection[TupleRow],
-    tables: Tables,
-    number: int,
-    row: int,
-    name: str | None,
-    dim: int,
-    template: Template | None,
+    gallery: Gallery, number: int, row: int, name: str | None, template: Template | None
 ) -> int:
     """Erase what an entry enrolled."""
     if name is None:
         raise _not_undoable(number, "enrol")
-    curation.lock(connection, tables, [name], dim)
-    found = connection.execute(tables.compose(_ENROLLED_BY), [number]).fetchone()
-    [samples] = rows.only(found)
+    identities.lock(gallery, [name])
+    [samples] = gallery.one(_ENROLLED_BY, [number])
     if not samples:
         raise _not_undoable(number, "enrol")
-    return curation.drop_samples(connection, tables, {row: name}, samples, dim, template)
+    return identities.drop_samples(gallery, {row: name}, samples, template)
 
 
 def _bring_back(
-    connection: Connection[TupleRow],
-    tables: Tables,
+    gallery: Gallery,
     number: int,
     source: tuple[int, str | None],
     target: tuple[int, str | None],
     state: dict[str, Any],
-    dim: int,
     template: Template | None,
 ) -> tuple[int, int]:
     """Give the samples of a move back to whose they were, who is enrolled again where they were
@@ -128,27 +83,26 @@ def _bring_back(
     if target_name is None:
         raise _not_undoable(number, "move")
     former = name or state["name"]
-    locked = curation.lock(connection, tables, [former, target_name], dim)
+    locked = identities.lock(gallery, [former, target_name])
     back, held = locked[former]
     if held and back != row:
         raise StoreError(
             f"entry {number} cannot be undone: {former!r} is another identity now; rename that one "
             "first"
         )
-    there = connection.execute(tables.compose(_STILL_THERE), [target_row, state["samples"]])
+    there = gallery.execute(_STILL_THERE, [target_row, state["samples"]])
     samples = [sample for (sample,) in there]
     if not samples and not state["doubles"]:
         raise _not_undoable(number, "move")
-    moved = len(curation.move(connection, tables, samples, back))
+    moved = len(identities.move(gallery, samples, back))
     doubles = {"from": target_row, "to": back, "keys": state["doubles"]}
-    moved += connection.execute(tables.compose(_COPY_DOUBLES), doubles).rowcount
+    moved += gallery.execute(_COPY_DOUBLES, doubles).rowcount
     metadata = {back: state["metadata"]} if name is None else {}
     if state["whole"]:
         metadata[target_row] = state["theirs"]
     for each, values in metadata.items():
-        connection.execute(tables.compose(_SET_METADATA), [Jsonb(values), each])
-    names = {back: former, target_row: target_name}
-    curation.settle(connection, tables, names, dim, template)
+        gallery.execute(_SET_METADATA, [Jsonb(values), each])
+    identities.settle(gallery, {back: former, target_row: target_name}, template)
     return moved, back
 
 
