@@ -12,14 +12,12 @@ from pgvector.psycopg import register_vector
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from facenet.curated_stores import HeldSample, LogEntry, Successor
-from facenet.errors import StoreError
 from facenet.gallery import (
     check_transfer,
     checked_addition,
     checked_additions,
-    checked_embeddings,
-    checked_filter,
     checked_identity,
+    checked_search,
 )
 from facenet.stores import Addition, Finding, IdentityRecord, Match, Receipt, Samples, StoreStats
 from facenet_pgvector import (
@@ -150,10 +148,7 @@ class PgVectorStore:
         min_similarity: float = -1.0,
         where: Mapping[str, Any] | None = None,
     ) -> list[list[Match]]:
-        vectors = checked_embeddings(probes, self._binding.embedding_dim)
-        wanted = checked_filter(where)
-        if top_k < 1:
-            raise StoreError(f"top_k must be at least 1, got {top_k}")
+        vectors, wanted = checked_search(probes, self._binding.embedding_dim, top_k, where)
         limits = top_k, min_similarity
         if wanted:
             with self._transaction() as gallery:
