@@ -20,11 +20,12 @@ import pytest
 
 from facenet.cli import main
 
+from .installing import pip_install
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CARE = ROOT / "docs" / "care.md"
 DEPLOYMENT = ROOT / "docs" / "deployment.md"
-PIP_INSTALL = shlex.split("-m pip install --quiet --no-index --no-deps --no-build-isolation")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -70,24 +71,27 @@ def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def output_of(folder: Path, *scripts: str) -> str:
+    """What they print, one after the other; each must succeed."""
+    output = ""
+    for script in scripts:
+        ran = shell(script, folder)
+        assert ran.returncode == 0, script + ran.stdout + ran.stderr
+        output += ran.stdout
+    return output
+
+
 def test_the_readmes_commands_work_in_their_order(workspace: Path) -> None:
     scripts = blocks(ROOT / "README.md", "bash")
     assert len(scripts) >= 6
-    output = ""
-    for script in scripts:
-        ran = shell(script, workspace)
-        assert ran.returncode == 0, script + ran.stdout + ran.stderr
-        output += ran.stdout
+    output = output_of(workspace, *scripts)
     assert '"match":true' in output
     assert "someone new: 1 sample erased" in output
     assert (workspace / "artifacts" / "model.ts").is_file()
 
 
 def test_the_training_pages_commands_work_in_their_order(workspace: Path) -> None:
-    page = ROOT / "docs" / "training.md"
-    for script in blocks(page, "bash"):
-        ran = shell(script, workspace)
-        assert ran.returncode == 0, script + ran.stdout + ran.stderr
+    output_of(workspace, *blocks(ROOT / "docs" / "training.md", "bash"))
     metrics = (workspace / "artifacts" / "first" / "metrics.csv").read_text()
     assert {line[0] for line in metrics.splitlines()[1:]} == set("012")
     assert (workspace / "artifacts" / "two" / "bundle" / "model.safetensors").is_file()
@@ -95,21 +99,15 @@ def test_the_training_pages_commands_work_in_their_order(workspace: Path) -> Non
 
 def test_the_evaluation_pages_commands_work(workspace: Path) -> None:
     faces = "--set data.root=artifacts/demo/faces --set trainer.max_epochs=1"
-    assert shell(f"facenet train --replace {faces}", workspace).returncode == 0
     pages = [ROOT / "docs" / name for name in ("evaluation.md", "thresholds.md")]
-    for script in [script for page in pages for script in blocks(page, "bash")]:
-        ran = shell(script, workspace)
-        assert ran.returncode == 0, script + ran.stdout + ran.stderr
-    assert "\nsearch: " in f"\n{ran.stdout}"  # of `store drift`
+    *scripts, drift = [script for page in pages for script in blocks(page, "bash")]
+    output_of(workspace, f"facenet train --replace {faces}", *scripts)
+    assert "\nsearch: " in f"\n{output_of(workspace, drift)}"
     assert (workspace / "artifacts" / "report" / "index.html").is_file()
 
 
 def test_the_benchmark_pages_commands_work_in_their_order(workspace: Path) -> None:
-    output = ""
-    for script in blocks(ROOT / "docs" / "benchmark.md", "bash"):
-        ran = shell(script, workspace)
-        assert ran.returncode == 0, script + ran.stdout + ran.stderr
-        output += ran.stdout
+    output = output_of(workspace, *blocks(ROOT / "docs" / "benchmark.md", "bash"))
     assert "2 of 2 runs trained, 2 measured" in output
     assert "no difference shown" in output
     assert (workspace / "artifacts" / "benchmark" / "benchmark_report.html").is_file()
@@ -121,9 +119,7 @@ def test_the_data_pages_commands_align_and_train(
     monkeypatch.setenv("FACENET_CACHE", str(tmp_path))
     (tmp_path / "models").mkdir()
     shutil.copy(real_models / "face_detection_yunet_2023mar.onnx", tmp_path / "models")
-    for script in blocks(ROOT / "docs" / "data.md", "bash"):
-        ran = shell(script, workspace)
-        assert ran.returncode == 0, script + ran.stdout + ran.stderr
+    output_of(workspace, *blocks(ROOT / "docs" / "data.md", "bash"))
     card = (workspace / "artifacts" / "train-aligned" / "bundle" / "config.json").read_text()
     assert '"alignment": "five-point"' in card
 
@@ -137,9 +133,7 @@ def test_the_recognition_page_does_what_it_says(workspace: Path) -> None:
         "alone; threshold",
     ]
     for script, words in zip(blocks(page, "bash"), said, strict=True):
-        ran = shell(script, workspace)
-        assert ran.returncode == 0, script + ran.stdout + ran.stderr
-        assert words in ran.stdout
+        assert words in output_of(workspace, script)
     [code] = blocks(page, "python")
     ran = subprocess.run(
         [sys.executable, "-c", code], cwd=workspace, capture_output=True, text=True
@@ -169,11 +163,7 @@ def test_the_quickstart_recognises_someone(
     stand_in = scripts[0].replace("$(facenet models get sface)", str(foreign_network))
     scripts[0] = stand_in.replace("--mean 0 --std 1", "--mean 127.5 --std 127.5")
     scripts.insert(-1, f"python - <<'EOF'\n{python}EOF\n")
-    output = ""
-    for script in scripts:
-        ran = shell(script, tmp_path)
-        assert ran.returncode == 0, script + ran.stdout + ran.stderr
-        output += ran.stdout
+    output = output_of(tmp_path, *scripts)
     assert "this is Ann" in output
     assert "\nAnn (" in output
     assert (tmp_path / "artifacts" / "found.png").is_file()
@@ -229,18 +219,15 @@ def test_the_service_pages_client_works(workspace: Path, service_keys: Path) -> 
         kill %1; wait
         exit $status
         """
-    ran = shell(script, workspace)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "1 image added\nZoë / 2 ['Zoë / 2'" in ran.stdout
-    assert "1 sample erased" in ran.stdout
-    assert "image - An image cannot be used: image_b: not an image" in ran.stdout
+    output = output_of(workspace, script)
+    assert "1 image added\nZoë / 2 ['Zoë / 2'" in output
+    assert "1 sample erased" in output
+    assert "image - An image cannot be used: image_b: not an image" in output
 
 
 def test_the_configuration_pages_commands_work(workspace: Path) -> None:
     [script] = blocks(ROOT / "docs" / "configuration.md", "bash")
-    ran = shell(script, workspace)
-    assert ran.returncode == 0, ran.stderr
-    assert "embedding_dim: 64" in ran.stdout
+    assert "embedding_dim: 64" in output_of(workspace, script)
     json.loads((workspace / "artifacts" / "inference.schema.json").read_text())
 
 
@@ -251,9 +238,7 @@ def test_the_known_models_pages_commands_work(
     (tmp_path / "models").mkdir()
     shutil.copy(real_models / "face_detection_yunet_2023mar.onnx", tmp_path / "models")
     [script] = blocks(ROOT / "docs" / "known-models.md", "bash")
-    ran = shell(script, tmp_path)
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.count("/models/face_detection_yunet_2023mar.onnx\n") == 2
+    assert output_of(tmp_path, script).count("/models/face_detection_yunet_2023mar.onnx\n") == 2
 
 
 def test_the_service_pages_tables_say_all() -> None:
@@ -322,8 +307,7 @@ def test_the_yaml_of_a_page_loads(page: str, tmp_path: Path) -> None:
 def test_the_screens_pages_commands_work(workspace: Path) -> None:
     studio, live = blocks(ROOT / "docs" / "screens.md", "bash")
     write_clip(workspace / "clip.mp4")
-    ran = shell(live, workspace)
-    assert ran.returncode == 0, ran.stderr
+    output_of(workspace, live)
     assert (workspace / "seen.mp4").is_file()
     events = [json.loads(line) for line in (workspace / "seen.jsonl").read_text().splitlines()]
     assert [events[0]["event"], events[-1]["event"]] == ["started", "ended"]
@@ -338,23 +322,16 @@ def test_the_screens_pages_commands_work(workspace: Path) -> None:
 
 def test_the_reliability_pages_proofs_run(workspace: Path) -> None:
     kills, load = blocks(ROOT / "docs" / "reliability.md", "bash")
-    ran = shell(kills.replace("--kills 200", "--kills 3"), workspace)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "acknowledged enrolments lost" in ran.stdout
+    kills = kills.replace("--kills 200", "--kills 3")
+    assert "acknowledged enrolments lost" in output_of(workspace, kills)
     load = load.replace("benchmarks/", f"{ROOT}/benchmarks/").replace("minutes 10", "minutes 0.4")
-    ran = shell(load, workspace)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert " acknowledged, 0 lost" in ran.stdout
+    assert " acknowledged, 0 lost" in output_of(workspace, load)
 
 
 def test_the_stores_pages_commands_work_in_their_order(workspace: Path) -> None:
     page = ROOT / "docs" / "stores.md"
-    assert shell("facenet populate --data artifacts/demo/faces", workspace).returncode == 0
-    output = ""
-    for script in blocks(page, "bash"):
-        ran = shell(script, workspace)
-        assert ran.returncode == 0, script + ran.stdout + ran.stderr
-        output += ran.stdout
+    output_of(workspace, "facenet populate --data artifacts/demo/faces")
+    output = output_of(workspace, *blocks(page, "bash"))
     assert not set(re.findall(r"running +\w+", output)) - {"running   no", "running   yes"}
     for printed in ("restored to embedded PostgreSQL", "0 findings, 0 open", "recall@10"):
         assert printed in output
@@ -373,14 +350,11 @@ def test_the_care_pages_commands_work_in_their_order(
     monkeypatch.chdir(workspace)
     model = load_bundle(workspace / "artifacts" / "demo" / "bundle")
     save_bundle(resized(model, 48), workspace / "artifacts" / "other")
-    output = ""
     # The server runs until the end, and not from command to command.
     with Recognizer.from_config(load_config("configs/inference.yaml")) as recognizer:
         recognizer.store.count()
-        for script in ["facenet populate --data artifacts/demo/faces", *blocks(CARE, "bash")]:
-            ran = shell(script, workspace)
-            assert ran.returncode == 0, script + ran.stdout + ran.stderr
-            output += ran.stdout
+        populate = "facenet populate --data artifacts/demo/faces"
+        output = output_of(workspace, populate, *blocks(CARE, "bash"))
     for printed in ("is undone: id-005", "the gallery is in its former space still", "purged"):
         assert printed in output
     assert output.count("the gallery is in the space of") == 2
@@ -417,10 +391,7 @@ def test_the_tutorials_plugin_installs_and_trains(train_values, tmp_path: Path) 
     source.mkdir()
     (source / "random_miner.py").write_text(module)
     (source / "pyproject.toml").write_text(project)
-    subprocess.run(
-        [sys.executable, *PIP_INSTALL, "--target", site, source],
-        check=True,
-    )
+    pip_install(site, source)
     script = (
         f"import sys; sys.path.insert(0, {str(site)!r})\n"
         "from facenet.config import TrainConfig, parse_config\n"
@@ -460,7 +431,7 @@ def test_no_code_block_is_in_a_language_that_is_not_tested() -> None:
         "quickstart.md": {"bash", "python", "text", "yaml"},
         "backbones.md": {"bash", "yaml"},  # tests/core/test_backbones_command.py
         "benchmark.md": {"bash"},
-        "bundles.md": {"bash", "python", "text"},  # tests/core/test_bundles.py
+        "bundles.md": {"bash", "python", "text"},  # tests/core/test_bundle_commands.py
         "data.md": {"bash", "text"},
         "evaluation.md": {"bash", "text"},
         "export.md": {"python"},  # tests/core/test_export.py
