@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facenet.cli.data_options import recognizer_of
-from facenet.cli.options import PATH, config_options, existing_config, json_option
+from facenet.cli.options import (
+    PATH,
+    config_options,
+    existing_config,
+    json_option,
+    open_recognizer,
+    set_option,
+)
 from facenet.cli.output import print_json, print_table, progress, report_skipped
 from facenet.cli.sweeps import print_runs, sweep_bars, sweep_line
 from facenet.text import count
@@ -31,13 +37,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="The benchmark configuration.",
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a key, as in --set training.optimizer.lr=3e-4; may be repeated.",
-)
+@set_option("Override a key, as in --set training.optimizer.lr=3e-4; may be repeated.")
 @click.option("--query-image", metavar="FILE", help="A query of your own in the query figures.")
 @click.option("--gallery-split", metavar="SPLIT", help="Who is searched among: train, val, all.")
 @click.option("--inference-batch-size", metavar="N", help="Batch of the throughput measurement.")
@@ -157,7 +157,7 @@ def _embedded(
     from facenet.recognition import embed_identities
 
     with (
-        recognizer_of(config, overrides, model) as recognizer,
+        open_recognizer(config, overrides, model) as recognizer,
         progress(f"embedding with {name}") as update,
     ):
         embedded, failures = embed_identities(recognizer, data, update)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facenet.cli.data_options import PairsSource, data_options, recognizer_of
-from facenet.cli.options import PATH, config_options, json_option
+from facenet.cli.data_options import PairsSource, data_options
+from facenet.cli.options import PATH, config_options, json_option, open_recognizer
 from facenet.cli.output import print_json, print_table
 from facenet.errors import RequestError
 
@@ -56,7 +56,7 @@ def command(
     source = PairsSource(data, pairs, images)
     if not source.is_given:
         raise click.UsageError("name the data: --data FOLDER, or --pairs FILE --images FOLDER")
-    with recognizer_of(config, overrides, checkpoint) as recognizer:
+    with open_recognizer(config, overrides, checkpoint) as recognizer:
         bundle = _bundle_of(recognizer)
         from facenet.imaging import fingerprint
         from facenet.models import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from facenet.cli.options import PATH
+from facenet.cli.options import PATH, set_option
 from facenet.cli.output import print_json
 
 KINDS = ("train", "inference", "benchmark")
@@ -29,7 +29,7 @@ def schema(kind: str) -> None:
 @command.command()
 @click.argument("kind", type=click.Choice(KINDS))
 @click.option("--config", type=PATH, help="Default: configs/KIND.yaml.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key.")
+@set_option("Override a key.")
 def show(kind: str, config: Path | None, overrides: tuple[str, ...]) -> None:
     """Print the effective configuration, defaults included, secrets masked."""
     from facenet.config import CONFIGS, dump_config, load_config

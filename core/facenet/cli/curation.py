@@ -1,15 +1,57 @@
-"""`facenet store samples|rename|merge|move|erase|log|undo|export-identity`."""
+"""`facenet store list|samples|duplicates|mix-ups|rename|merge|move|erase|log|undo`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from facenet.cli.options import PATH, config_options, json_option, open_recognizer
-from facenet.cli.output import print_json, print_table
-from facenet.paths import checked_output_file
+from facenet.cli.options import config_options, json_option, open_recognizer
+from facenet.cli.output import print_json, print_table, progress
 from facenet.text import count
+
+if TYPE_CHECKING:
+    from facenet.records import Record
+
+SAMPLES = click.option(
+    "--sample",
+    "numbers",
+    type=int,
+    multiple=True,
+    required=True,
+    help="Number of a sample, as `facenet store samples` lists them; may be repeated.",
+)
+THRESHOLD = click.option(
+    "--threshold", type=click.FloatRange(-1, 1), help="Similarity; default: the one that decides."
+)
+
+
+@click.command("list")
+@click.option("--after", help="Begin after this name.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=50, show_default=True, help="Most identities listed."
+)
+@config_options("inference")
+@json_option
+def list_identities(
+    after: str | None, limit: int, config: Path, overrides: tuple[str, ...], as_json: bool
+) -> None:
+    """List the identities of the gallery, in order of name."""
+    with open_recognizer(config, overrides) as recognizer:
+        found = list(islice(recognizer.store.identities(after=after, limit=limit), limit))
+        total = recognizer.store.count()
+    if as_json:
+        keys = ("identity", "samples", "metadata")
+        print_json([{key: getattr(record, key) for key in keys} for record in found])
+        return
+    rows = [[each.identity, each.samples, _pairs(dict(each.metadata))] for each in found]
+    print_table(["identity", "samples", "metadata"], rows)
+    if len(found) < total:
+        last = found[-1].identity if found else after
+        click.echo(f"{len(found)} of {count(total, 'identity', 'identities')}; --after {last!r}")
 
 
 @click.command()
@@ -38,6 +80,58 @@ def samples(identity: str, config: Path, overrides: tuple[str, ...], as_json: bo
     else:
         print_table(list(rows[0]), [list(row.values()) for row in rows])
         click.echo("similarity: with the identity's template")
+
+
+@click.command()
+@THRESHOLD
+@config_options("inference")
+@json_option
+def duplicates(
+    threshold: float | None, config: Path, overrides: tuple[str, ...], as_json: bool
+) -> None:
+    """Find identities that may be one person's: their templates would match.
+
+    `facenet store merge` makes two of them one.
+    """
+    with open_recognizer(config, overrides) as recognizer:
+        from facenet.recognition.suspects import duplicates
+
+        with progress("comparing") as update:
+            found = duplicates(recognizer, threshold=threshold, progress=update)
+    _print_found(
+        found,
+        ["identity", "other", "similarity"],
+        f"{count(len(found), 'pair')} may be one person each: `facenet store merge IDENTITY OTHER` "
+        "makes two one",
+        "no two identities are so similar",
+        as_json,
+    )
+
+
+@click.command("mix-ups")
+@THRESHOLD
+@config_options("inference")
+@json_option
+def mix_ups(
+    threshold: float | None, config: Path, overrides: tuple[str, ...], as_json: bool
+) -> None:
+    """Find samples that may be someone else's: they would not match the rest of their identity.
+
+    `facenet store move` gives one to another, `facenet store erase` erases it.
+    """
+    with open_recognizer(config, overrides) as recognizer:
+        from facenet.recognition.suspects import mix_ups
+
+        with progress("comparing") as update:
+            found = mix_ups(recognizer, threshold=threshold, progress=update)
+    _print_found(
+        found,
+        ["identity", "sample", "similarity", "more like", "similarity"],
+        f"{count(len(found), 'sample')} may be someone else's: look with `facenet store samples "
+        "IDENTITY`, then `facenet store move IDENTITY OTHER --sample NUMBER`, or `erase` for good",
+        "every sample is like the others of its identity",
+        as_json,
+    )
 
 
 @click.command()
@@ -72,14 +166,7 @@ def merge(identity: str, into: str, config: Path, overrides: tuple[str, ...]) ->
 @click.command()
 @click.argument("identity")
 @click.argument("to")
-@click.option(
-    "--sample",
-    "numbers",
-    type=int,
-    multiple=True,
-    required=True,
-    help="Number of a sample, as `facenet store samples` lists them; may be repeated.",
-)
+@SAMPLES
 @config_options("inference")
 def move(
     identity: str, to: str, numbers: tuple[int, ...], config: Path, overrides: tuple[str, ...]
@@ -96,14 +183,7 @@ def move(
 
 @click.command()
 @click.argument("identity")
-@click.option(
-    "--sample",
-    "numbers",
-    type=int,
-    multiple=True,
-    required=True,
-    help="Number of a sample, as `facenet store samples` lists them; may be repeated.",
-)
+@SAMPLES
 @config_options("inference")
 def erase(
     identity: str, numbers: tuple[int, ...], config: Path, overrides: tuple[str, ...]
@@ -170,21 +250,21 @@ def undo(number: int | None, config: Path, overrides: tuple[str, ...]) -> None:
     click.echo(f"entry {entry.undoes} is undone{who}{samples}")
 
 
-@click.command("export-identity")
-@click.argument("identity")
-@click.argument("file", type=PATH)
-@config_options("inference")
-def export_identity(identity: str, file: Path, config: Path, overrides: tuple[str, ...]) -> None:
-    """Write all that is held on an identity to FILE, a ZIP file, as the person may ask for it.
-
-    FILE holds biometric data, and is readable by you alone.
-    """
-    checked_output_file(file)
-    with open_recognizer(config, overrides) as recognizer:
-        from facenet.recognition.curation import export_identity
-
-        held = export_identity(recognizer, identity, file)
-    click.echo(f"{file}: {count(held, 'sample')} of {identity}")
+def _print_found(
+    found: Sequence[Record], headings: list[str], so: str, nothing: str, as_json: bool
+) -> None:
+    """What may be wrong, and what to do about it."""
+    if as_json:
+        print_json(found)
+    elif found:
+        print_table(headings, [list(each.to_dict().values()) for each in found])
+        click.echo(so)
+    else:
+        click.echo(nothing)
 
 
-COMMANDS = (samples, rename, merge, move, erase, log, undo, export_identity)
+def _pairs(metadata: dict[str, object]) -> str | None:
+    return ", ".join(f"{key}={value}" for key, value in metadata.items()) or None
+
+
+COMMANDS = (list_identities, samples, duplicates, mix_ups, rename, merge, move, erase, log, undo)

@@ -1,16 +1,15 @@
-"""The data that `evaluate` and `calibrate` measure on, and the model that they measure."""
+"""The data that `evaluate` and `calibrate` measure on, without whom the model was trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from facenet.cli.options import PATH, open_recognizer
+from facenet.cli.options import PATH
 from facenet.cli.output import progress, report_skipped
 from facenet.text import count, listed
 
@@ -108,13 +107,3 @@ def _say_seen(source: Path, seen: set[str], what: str) -> None:
         people, names = count(len(seen), "person", "people"), listed(sorted(seen))
         said = f"the model was trained on {people}, {what}: {names}"
         click.echo(f"facenet: {source}: {said}", err=True)
-
-
-@contextmanager
-def recognizer_of(
-    config: Path, overrides: tuple[str, ...], checkpoint: Path | None
-) -> Iterator[Recognizer]:
-    """The recognizer of an inference configuration, with another model when one is named."""
-    other = () if checkpoint is None else (f"checkpoint_path={checkpoint}",)
-    with open_recognizer(config, (*overrides, *other)) as recognizer:
-        yield recognizer

@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facenet.cli.data_options import PairsSource, data_options, left_out, recognizer_of
+from facenet.cli.data_options import PairsSource, data_options, left_out
 from facenet.cli.measurement import (
     Measurement,
     print_measurement,
     print_measurement_json,
     write_measurement,
 )
-from facenet.cli.options import PATH, config_options, json_option, load_train_config
+from facenet.cli.options import (
+    PATH,
+    config_options,
+    json_option,
+    load_train_config,
+    open_recognizer,
+)
 from facenet.cli.output import progress, report_skipped
 
 if TYPE_CHECKING:
@@ -68,10 +74,10 @@ def command(
 
         checked_report_folder(output)
     if gallery is not None and probe is not None:
-        with recognizer_of(config or INFERENCE, overrides, checkpoint) as recognizer:
+        with open_recognizer(config or INFERENCE, overrides, checkpoint) as recognizer:
             measured = _search(recognizer, gallery, probe)
     elif source.is_given:
-        with recognizer_of(config or INFERENCE, overrides, checkpoint) as recognizer:
+        with open_recognizer(config or INFERENCE, overrides, checkpoint) as recognizer:
             measured = _verify(recognizer, source)
     elif checkpoint is not None:
         measured = _held_out(config or TRAIN, overrides, checkpoint)

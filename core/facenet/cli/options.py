@@ -23,6 +23,11 @@ PATH = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
+def set_option(help_text: str) -> Callable[[Command], Command]:
+    """`--set key.path=value`, any number of times."""
+    return click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=help_text)
+
+
 def config_options(*kinds: str, has_default: bool = True) -> Callable[[Command], Command]:
     """`--config`, by default configs/<kind>.yaml, and `--set key.path=value`.
 
@@ -32,13 +37,9 @@ def config_options(*kinds: str, has_default: bool = True) -> Callable[[Command],
     has_default = has_default and len(kinds) == 1
 
     def decorate(command: Command) -> Command:
-        command = click.option(
-            "--set",
-            "overrides",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Override a key, as in --set optimizer.lr=3e-4; may be repeated.",
-        )(command)
+        command = set_option("Override a key, as in --set optimizer.lr=3e-4; may be repeated.")(
+            command
+        )
         return click.option(
             "--config",
             type=PATH,
@@ -65,9 +66,13 @@ def load_inference_config(config: Path, overrides: tuple[str, ...]) -> Inference
 
 
 @contextmanager
-def open_recognizer(config: Path, overrides: tuple[str, ...]) -> Iterator[Recognizer]:
-    """The recognizer of an inference configuration; its store is closed at the end."""
-    loaded = load_inference_config(config, overrides)
+def open_recognizer(
+    config: Path, overrides: tuple[str, ...], checkpoint: Path | None = None
+) -> Iterator[Recognizer]:
+    """The recognizer of an inference configuration, with another model when one is named; its
+    store is closed at the end."""
+    other = () if checkpoint is None else (f"checkpoint_path={checkpoint}",)
+    loaded = load_inference_config(config, (*overrides, *other))
     from facenet.recognition import Recognizer
 
     with Recognizer.from_config(loaded) as recognizer:

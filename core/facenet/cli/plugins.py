@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facenet.architectures import plugin_of
-from facenet.cli.options import PATH, json_option
+from facenet.cli.options import PATH, json_option, set_option
 from facenet.cli.output import print_json, print_table
 from facenet.errors import RequestError
 from facenet.plugins import Registry
@@ -72,13 +72,7 @@ def show(kind: Any, name: str, as_json: bool) -> None:
 @command.command()
 @click.argument("kind", type=click.Choice(KINDS), required=False)
 @click.argument("name", required=False)
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="An option of the plugin; {} in a text is another number for each test.",
-)
+@set_option("An option of the plugin; {} in a text is another number for each test.")
 @json_option
 def check(kind: Any, name: str | None, overrides: tuple[str, ...], as_json: bool) -> int:
     """Load every plugin; or run the conformance suites on one, KIND NAME.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facenet.cli import care, curation
+from facenet.cli import curation, retention
 from facenet.cli.drift import drift
 from facenet.cli.main import INTERRUPTED
 from facenet.cli.migrate import migrate
@@ -32,7 +32,7 @@ def command() -> None:
     """Look after the gallery: its server, its backup, its health, and who is in it."""
 
 
-for each in (*curation.COMMANDS, *care.COMMANDS, drift, migrate):
+for each in (*curation.COMMANDS, *retention.COMMANDS, drift, migrate):
     command.add_command(each)
 
 
