@@ -31,7 +31,7 @@ class Options(BaseModel):
     workers: int = Field(
         1, ge=1, le=64, description="Processes that answer, each with a model of its own."
     )
-    keys_file: Path | None = Field(
+    keys_file: Path = Field(
         None,
         validate_default=True,
         description="API keys, hashed, as `facenet serve keys` writes them; default: "
@@ -72,9 +72,9 @@ class Options(BaseModel):
         False, description="Send OpenTelemetry traces, as its environment variables say."
     )
 
-    @field_validator("keys_file")
+    @field_validator("keys_file", mode="before")
     @classmethod
-    def _default_keys_file(cls, value: Path | None, info: ValidationInfo) -> Path:
+    def _default_keys_file(cls, value: Any, info: ValidationInfo) -> Any:
         return value or beside_configuration(KEYS_FILE, info)
 
     @field_validator("cors_origins", mode="before")

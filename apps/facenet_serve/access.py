@@ -32,7 +32,6 @@ class Access:
     browser would let call."""
 
     def __init__(self, options: Options) -> None:
-        assert options.keys_file is not None, "the options have a default"
         self._keys = KeyFile(options.keys_file)
         self._needs_key = False
         self._only_here = not options.insecure

@@ -33,7 +33,7 @@ def add(options: Options, label: str, roles: tuple[Role, ...], days: float | Non
     """Make a key for LABEL (a person, a program) and print it, this once."""
     now = datetime.now(UTC).replace(microsecond=0)
     expires = None if days is None else _after(now, days)
-    key, text = _file(options).add(label, roles, expires)
+    key, text = KeyFile(options.keys_file).add(label, roles, expires)
     click.echo(text)
     click.echo(
         f"key {key.id} of {label} may {', '.join(key.roles)}; its text is kept nowhere: send it as "
@@ -48,7 +48,7 @@ def list_(options: Options) -> None:
     """Show all keys, without what is secret about them."""
     table = Table("id", "label", "may", "made", "expires", "state")
     now = datetime.now(UTC)
-    for key in _file(options):
+    for key in KeyFile(options.keys_file):
         table.add_row(key.id, key.label, ", ".join(key.roles), *_dates(key), key.state(now))
     Console(soft_wrap=True).print(table)
 
@@ -58,7 +58,7 @@ def list_(options: Options) -> None:
 @click.pass_obj
 def revoke(options: Options, key_id: str) -> None:
     """Make the key of this id useless, for ever."""
-    key = _file(options).revoke(key_id)
+    key = KeyFile(options.keys_file).revoke(key_id)
     click.echo(f"key {key.id} of {key.label} is revoked")
 
 
@@ -71,8 +71,3 @@ def _after(now: datetime, days: float) -> datetime:
 
 def _dates(key: Key) -> tuple[str, str]:
     return f"{key.created:%Y-%m-%d}", f"{key.expires:%Y-%m-%d}" if key.expires else "never"
-
-
-def _file(options: Options) -> KeyFile:
-    assert options.keys_file is not None, "the options have a default"
-    return KeyFile(options.keys_file)

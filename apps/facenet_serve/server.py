@@ -38,7 +38,6 @@ class Server:
         self._options = options
         self._recognizer = recognizer
         self._listener = Listener(options.host, options.port)
-        assert options.keys_file is not None, "the options have a default"
         self._keys = KeyFile(options.keys_file)
         self._check_access()
         if options.tracing:

@@ -1,4 +1,4 @@
-"""What every store checks on the way in, so that all of them accept and refuse the same."""
+"""What every store checks and computes alike: what comes in, and the directions of templates."""
 
 from __future__ import annotations
 
