@@ -142,6 +142,24 @@ def test_pid_of_a_stranger_is_no_server(idle_dir: Path, new_table: str) -> None:
         assert store.count() == 0
 
 
+@pytest.mark.parametrize("seen", ["PG_VERSION", "base/1/PG_VERSION"])
+def test_a_folder_whose_making_was_killed_is_made_anew(folder: Path, seen: str) -> None:
+    """All processes at once, as a container's or a machine's end does it."""
+    data_dir = folder / "pg"
+    child = start_child("open_store()", data_dir)
+    made = data_dir / seen
+    while not made.exists():
+        assert child.poll() is None
+    for process in [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]:
+        process.kill()
+    child.communicate(timeout=60)
+    with open_store(data_dir=data_dir) as store:
+        store.enrol("ann", axis(0))
+    with open_store(data_dir=data_dir) as store:
+        assert store.count() == 1
+    assert sorted(path.name for path in folder.iterdir()) == [".pg.lock", "pg"]
+
+
 def test_folder_of_something_else_is_left_alone(folder: Path) -> None:
     (folder / "notes.txt").write_text("mine")
     with pytest.raises(StoreError, match="not empty"):

@@ -4,7 +4,8 @@ The binaries, `initdb` and the list of processes that use a folder are pixeltabl
 of its habits are mended here: it takes any process with the pid in `postmaster.pid` for a living
 server, a zombie too; it counts processes that were killed as users for ever; its lock is one file
 for the whole machine, which only the first user of the machine may open; a space in the path
-keeps it from starting; and a long path puts the socket where every user may connect.
+keeps it from starting; a long path puts the socket where every user may connect; and a folder whose
+`initdb` was killed is never whole.
 """
 
 from __future__ import annotations
@@ -89,6 +90,8 @@ def _check_folder(data_dir: Path) -> None:
     if os.name != "nt" and re.search(r'["$`\\\n]', str(data_dir)):
         raise StoreError(f"{data_dir}: PostgreSQL's tools fail on quotes, $, ` and \\ in a path")
     data_dir.parent.mkdir(parents=True, exist_ok=True)
+    if _half_made(data_dir).exists():
+        return
     if data_dir.exists() and not (data_dir / "PG_VERSION").exists() and any(data_dir.iterdir()):
         raise StoreError(
             f"{data_dir} is not empty and holds no PostgreSQL: choose another data_dir"
@@ -103,6 +106,7 @@ def alone(data_dir: Path) -> Iterator[None]:
 
 
 def _living_server(data_dir: Path) -> PostgresServer:
+    _remove_half_made(data_dir)
     try:
         server = get_server(data_dir, start=False)
     except RuntimeError as error:
@@ -131,7 +135,7 @@ def _last_failure(log: Path) -> str:
 
 def _starts(server: PostgresServer) -> bool:
     try:
-        server.ensure_pgdata_inited()
+        _make_database(server)
         if recorded_pid(server.pgdata) not in at_work(server.pgdata):
             _clear_remains(server.pgdata)
             _start_postgres(server)
@@ -143,6 +147,33 @@ def _starts(server: PostgresServer) -> bool:
         # Each of our handles leaves by itself.
         atexit.unregister(server._cleanup)
     return True
+
+
+def _half_made(data_dir: Path) -> Path:
+    """A file that is there from before `initdb` begins in a folder until it has ended."""
+    return data_dir.with_name(f".{data_dir.name}.half-made")
+
+
+def _make_database(server: PostgresServer) -> None:
+    half_made = _half_made(server.pgdata)
+    if not (server.pgdata / "PG_VERSION").exists():
+        half_made.touch()
+    try:
+        server.ensure_pgdata_inited()
+    except subprocess.SubprocessError:
+        half_made.unlink(missing_ok=True)  # initdb has failed, and has removed what it made.
+        raise
+    half_made.unlink(missing_ok=True)
+
+
+def _remove_half_made(data_dir: Path) -> None:
+    """Remove what an `initdb` that was killed has left; nobody was enrolled there yet."""
+    half_made = _half_made(data_dir)
+    if half_made.exists():
+        _wait_for(data_dir)
+        if data_dir.exists():
+            shutil.rmtree(data_dir)
+        half_made.unlink()
 
 
 def _start_postgres(server: PostgresServer) -> None:
@@ -192,15 +223,22 @@ def _clear_remains(data_dir: Path) -> None:
 
     PostgreSQL itself refuses to start while a process has their pid, even another's or a zombie.
     """
+    if not _wait_for(data_dir):
+        time.sleep(1)
+        return
+    for remains in (data_dir / "postmaster.pid", *data_dir.glob(".s.PGSQL.*")):
+        remains.unlink(missing_ok=True)
+
+
+def _wait_for(data_dir: Path) -> bool:
+    """Whether nothing uses the folder any more; not while the server itself lives, and is slow to
+    start or to recover."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while pids := at_work(data_dir):
         if recorded_pid(data_dir) in pids or time.monotonic() > deadline:
-            # The server itself lives, and is slow to start or to recover.
-            time.sleep(1)
-            return
+            return False
         time.sleep(0.1)
-    for remains in (data_dir / "postmaster.pid", *data_dir.glob(".s.PGSQL.*")):
-        remains.unlink(missing_ok=True)
+    return True
 
 
 def _strike_dead_users(server: PostgresServer) -> None:

@@ -9,12 +9,16 @@ import psutil  # type: ignore[import-untyped]
 
 
 def at_work(data_dir: Path) -> set[int]:
-    """Pids of the living PostgreSQL processes whose working directory is this folder."""
+    """Pids of the living PostgreSQL processes whose working directory is this folder, and of an
+    `initdb` that makes it."""
     found = set()
     for process in psutil.process_iter(["name"]):
         with suppress(psutil.Error):
-            is_postgres = (process.info["name"] or "").startswith("postgres")
-            if is_postgres and lives(process.pid) and Path(process.cwd()) == data_dir:
+            name = process.info["name"] or ""
+            works = (name == "initdb" and str(data_dir) in process.cmdline()) or (
+                name.startswith("postgres") and Path(process.cwd()) == data_dir
+            )
+            if works and lives(process.pid):
                 found.add(process.pid)
     return found
 
