@@ -33,13 +33,20 @@ def add(options: Options, label: str, roles: tuple[Role, ...], days: float | Non
     """Make a key for LABEL (a person, a program) and print it, this once."""
     now = datetime.now(UTC).replace(microsecond=0)
     expires = None if days is None else _after(now, days)
-    key, text = KeyFile(options.keys_file).add(label, roles, expires)
+    file = KeyFile(options.keys_file)
+    key, text = file.add(label, roles, expires)
     click.echo(text)
     click.echo(
-        f"key {key.id} of {label} may {', '.join(key.roles)}; its text is kept nowhere: send it as "
-        "'Authorization: Bearer ...'",
+        f"key {key.id} of {label} may {', '.join(key.roles)}; its hash is in {file.path}, its text "
+        "is kept nowhere: send it as 'Authorization: Bearer ...'",
         err=True,
     )
+    if len(file) == 1:
+        click.echo(
+            "it is the first of this file: from now on every configuration that uses the file "
+            "needs a key",
+            err=True,
+        )
 
 
 @keys.command("list")

@@ -73,9 +73,12 @@ class Server:
     def _announce(self) -> None:
         address = self._listener.address
         file = self._options.keys_file
-        everybody = f"; no API key in {file}: whoever reaches it may do everything"
-        open_to = "" if len(self._keys) else everybody
-        click.echo(f"listening on {address} (Ctrl-C stops){open_to}", err=True)
+        open_to = (
+            f"a key of {file} is needed"
+            if len(self._keys)
+            else f"no API key in {file}: whoever reaches it may do everything"
+        )
+        click.echo(f"listening on {address} (Ctrl-C stops); {open_to}", err=True)
         self._recognizer.registry.notify("service_started", name="serve", address=address)
 
     def _check_access(self) -> None:

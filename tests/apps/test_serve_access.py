@@ -63,7 +63,11 @@ def test_keys_are_made_listed_and_revoked_by_command(facenet, tmp_path: Path, tr
     assert re.fullmatch(r"facenet_[0-9a-f]{8}_[\w-]{43}", key)
     assert id_of(key) in made.err
     assert key not in made.err
-    brief = facenet(*keys, "add", "guest", "--role", "verify", "--days", "2").out.strip()
+    assert f"its hash is in {keys_file(config)}, " in made.err
+    assert "from now on every configuration that uses the file needs a key" in made.err
+    second = facenet(*keys, "add", "guest", "--role", "verify", "--days", "2")
+    assert "from now on" not in second.err
+    brief = second.out.strip()
     listed = facenet(*keys, "list")
     for words in (id_of(key), "front desk", "verify, search", "never", "valid", id_of(brief)):
         assert words in listed.out
@@ -118,6 +122,10 @@ def test_who_has_no_key_is_told_so(service: Running, headers: dict[str, str], ki
     response = service.client.get("/v1/identities", headers=sent)
     assert problem(response) == (401, kind)
     assert response.headers["www-authenticate"] == "Bearer"
+
+
+def test_a_service_with_keys_says_so_at_its_start(service: Running, config: Path) -> None:
+    assert f"; a key of {keys_file(config)} is needed\n" in service.log.read_text()
 
 
 def test_a_key_ends_as_soon_as_it_is_to(service: Running, config: Path) -> None:
