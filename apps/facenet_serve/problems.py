@@ -172,6 +172,8 @@ def _refused(error: HTTPException, request: Request) -> Problem:
         detail = f"{request.method} is not taken here, but {taken}"
     if kind in ("not-found", "method"):
         detail = f"{detail}: /docs lists all addresses"
+    if kind == "not-found":
+        detail += did_you_mean(request.url.path, request.app.openapi()["paths"])
     return Problem(kind, detail, headers=headers)
 
 

@@ -22,6 +22,7 @@ MOST_MATCHES = 1000
 LONGEST_PAGE = 1000
 _DATA_URL = re.compile(r"data:[\w/+.-]*(?:;[\w=+.-]+)*;base64,", re.ASCII)
 _SPACE = re.compile(r"\s+")
+FORGOTTEN_AT = "a file takes an @, as in curl {}@FILE"
 
 
 def _encoded(value: Any, info: ValidationInfo) -> Any:
@@ -37,7 +38,7 @@ def _encoded(value: Any, info: ValidationInfo) -> Any:
     try:
         return base64.b64decode(_SPACE.sub("", text), validate=True)
     except (binascii.Error, ValueError) as error:  # ValueError: of what is not ASCII
-        hint = f"; a file takes an @, as in curl -F {info.field_name}=@FILE" if info.context else ""
+        hint = f"; {FORGOTTEN_AT.format(f'-F {info.field_name}=')}" if info.context else ""
         raise ValueError(f"not valid base64: {error}{hint}") from error
 
 

@@ -14,13 +14,15 @@ from starlette.requests import ClientDisconnect
 
 from facenet.text import size
 from facenet_serve.problems import Problem, invalid
-from facenet_serve.schemas import MOST_IMAGES, Body
+from facenet_serve.schemas import FORGOTTEN_AT, MOST_IMAGES, Body
 
 Asked = TypeVar("Asked", bound=Body)
 
 CLOSE = {"Connection": "close"}
 """What of the request has not arrived will not be read."""
 RAW = "an image type such as image/jpeg"
+LONGEST_NAME = 255
+"""Bytes of a file's name."""
 
 
 class Reader:
@@ -54,6 +56,9 @@ class Reader:
         assert image is not None
         if image in values:
             raise Problem("invalid", f"{image}: given twice, in the address and as the content")
+        if _is_name(content):
+            hint = FORGOTTEN_AT.format("--data-binary ")
+            raise Problem("image", f"{image}: is text, and no image; {hint}")
         return _checked(kind, {**values, image: [content] if image in _lists(kind) else content})
 
     async def _content(self, request: Request) -> bytes:
@@ -124,6 +129,14 @@ def _checked(kind: type[Asked], content: bytes | dict[str, Any]) -> Asked:
         return kind.model_validate(content, context={"form": True})
     except ValidationError as error:
         raise invalid(error.errors(include_input=False), kind.model_fields) from error
+
+
+def _is_name(content: bytes) -> bool:
+    """Whether it looks like a file's name instead of its content, which in no format is text."""
+    try:
+        return 0 < len(content) <= LONGEST_NAME and content.decode().isprintable()
+    except UnicodeDecodeError:
+        return False
 
 
 def _image_field(kind: type[Body]) -> str | None:
