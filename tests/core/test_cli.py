@@ -158,6 +158,7 @@ def test_unreadable_images_are_reported_counted_and_skipped(
 
 def test_plugins_are_listed_shown_and_checked(facenet) -> None:
     rows = facenet("plugins", "--json").json()
+    assert facenet("plugins", "list", "--json").json() == rows
     assert {(row["kind"], row["name"]) for row in rows} >= {
         ("backbone", "torchvision"),
         ("miner", "batch_hard"),
@@ -281,6 +282,19 @@ def test_a_missing_configuration_and_image_are_named(facenet, memory_yaml: Path)
     assert "nowhere.yaml: no such configuration file" in ran.err
     ran = facenet("search", "nowhere.jpg", "--config", memory_yaml)
     assert (ran.code, ran.err) == (2, "facenet: nowhere.jpg: no such file\n")
+
+
+def test_an_empty_path_is_not_the_folder_at_hand(facenet) -> None:
+    ran = facenet("bundle", "verify", "")
+    assert ran.code == 2
+    assert "'BUNDLE': an empty path names no bundle" in ran.err
+
+
+def test_a_photo_before_the_name_is_told_so(facenet, memory_yaml: Path, faces: Path) -> None:
+    photo = faces / "id-000" / "000.jpg"
+    for name, end in ((photo, "; the name comes first"), ("Ann", "")):
+        ran = facenet("enrol", name, "Ben", "--config", memory_yaml)
+        assert (ran.code, ran.err) == (2, f"facenet: Ben: no such file{end}\n")
 
 
 def test_ctrl_c_while_training_keeps_what_is_finished(train_values, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from facenet.cli.galleries import warn_unless_kept
 from facenet.cli.options import PATH, config_options, json_option, metadata_of, open_recognizer
 from facenet.cli.output import print_json
+from facenet.errors import RequestError
 from facenet.text import count
 
 
@@ -34,6 +36,9 @@ def command(
 ) -> None:
     """Add images of one identity to the gallery, all of them or none."""
     kept = metadata_of("--metadata", metadata)
+    missing = [image for image in images if not os.path.exists(image)]
+    if missing and os.path.isfile(identity):
+        raise RequestError(f"{missing[0]}: no such file; the name comes first")
     with open_recognizer(config, overrides) as recognizer:
         enrolment = recognizer.enrol(identity, images, metadata=kept)
         warn_unless_kept(recognizer)
