@@ -99,8 +99,12 @@ def changed_keys(
     """What differs between two mappings of plain values, 'optimizer.lr was 0.1, is 0.2', in order
     of the keys; `free` names keys, or groups of them, that may differ."""
     before, after = dict(_flat(then)), dict(_flat(now))
+    # A plugin's name alone is short for a mapping of that name and no options.
+    for one, other in ((before, after), (after, before)):
+        for key in [key for key in one if f"{key}.plugin" in other]:
+            one[f"{key}.plugin"] = one.pop(key)
     return [
-        f"{key} was {before.get(key)}, is {after.get(key)}"
+        f"{key} was {before.get(key, 'not given')}, is {after.get(key, 'not given')}"
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
         and not any(key == name or key.startswith(f"{name}.") for name in free)

@@ -94,7 +94,7 @@ class TestProblems:
             """
         ) == [
             "c.yaml:3: data.batch_size: is 30, but classes_per_batch x samples_per_class is "
-            "8 x 4 = 32: make them equal or leave batch_size out"
+            "8 x 4 = 32: make them equal, or leave batch_size out (null)"
         ]
 
     def test_of_one_sample_for_each_class(self, problems: Problems) -> None:

@@ -73,6 +73,11 @@ def test_a_folder_without_identities_is_refused(tmp_path: Path) -> None:
         scan_folder(tmp_path / "nowhere")
 
 
+def test_images_that_are_no_ones_are_named(own_faces: Path) -> None:
+    with pytest.raises(DataError, match="all images lie directly in it; expected"):
+        scan_folder(next(own_faces.iterdir()))
+
+
 NAMES = st.lists(st.text(min_size=1), min_size=4, max_size=60, unique=True)
 
 

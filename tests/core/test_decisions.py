@@ -31,7 +31,7 @@ def test_decisions_that_change_are_named() -> None:
     before = {"ann": samples(0, 10), "bob": samples(90, 100)}
     after = {"ann": samples(0, 60), "bob": samples(90, 100)}
     change = compare_decisions(before, after, 0.95, 0.95)
-    flips = [(flip.identity, flip.place, flip.before, flip.after) for flip in change.flips]
+    flips = [(flip.identity, flip.sample, flip.before, flip.after) for flip in change.flips]
     assert flips == [("ann", 0, "ann", None), ("ann", 1, "ann", None)]
     assert (change.after.right, change.after.wrong, change.after.nobody) == (2, 0, 2)
     looser = compare_decisions(before, after, 0.95, 0.8)

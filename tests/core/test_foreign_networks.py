@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -255,6 +256,16 @@ def test_the_command_writes_a_bundle_that_verifies(facenet, linear: Path, tmp_pa
         "config.json",
         "model.onnx",
     ]
+
+
+def test_no_bundle_is_replaced_unasked(facenet, linear: Path, bundle: Path, tmp_path: Path) -> None:
+    shutil.copytree(bundle, tmp_path / "own")
+    arguments = ("bundle", "import", linear, "--output", tmp_path / "own", *OPTIONS.split())
+    ran = facenet(*arguments)
+    assert (ran.code, "holds a bundle, with all that was measured of it" in ran.err) == (2, True)
+    assert read_card(tmp_path / "own") == read_card(bundle)
+    assert facenet(*arguments, "--replace").code == 0
+    assert str(read_card(tmp_path / "own").network) == "ONNX network linear.onnx"
 
 
 @pytest.mark.parametrize(

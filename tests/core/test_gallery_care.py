@@ -113,8 +113,11 @@ def test_a_gallery_goes_through_a_file(facenet, gallery, tmp_path: Path, ending:
     with opened(gallery) as recognizer:
         before = {name: recognizer.store.holdings(name) for name in ("id-000", "id-001")}  # type: ignore[attr-defined]
         recognizer.forget("id-000")
+        recognizer.forget("id-001")
+    ran = facenet("store", "export", path, *gallery)
+    assert (ran.code, "the gallery is empty: nothing to write" in ran.err) == (2, True)
     ran = facenet("store", "import", path, *gallery)
-    assert (ran.code, ran.out) == (0, f"{path}: 3 of 6 samples added\n")
+    assert (ran.code, ran.out) == (0, f"{path}: 6 of 6 samples added\n")
     with opened(gallery) as recognizer:
         assert recognizer.store.get("id-000").metadata == {"file": "id-000"}
         for name, samples in before.items():

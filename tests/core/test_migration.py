@@ -113,6 +113,24 @@ def recognizer_crops(recognizer: Recognizer, samples: list[HeldSample]) -> Any:
     )
 
 
+def test_changed_decisions_name_samples_as_other_commands_do(
+    facenet, gallery, trained: Path, other: Path, tmp_path: Path
+) -> None:
+    model = load_bundle(other)
+    calibration = load_bundle(trained / "bundle").card.calibration
+    assert calibration is not None
+    model.card = model.card.model_copy(update={"calibration": calibration})
+    bundle = save_bundle(model, tmp_path / "calibrated")
+    options = ("--crops", "--no-switch", "--set", "threshold=-1")
+    report = migrate(facenet, gallery, bundle, *options, "--json").json()
+    flips = report["change"]["flips"]
+    assert flips
+    with opened(gallery) as recognizer:
+        for flip in flips:
+            assert flip["sample"] in [one.number for one in contents(recognizer)[flip["identity"]]]
+    assert f"sample {flips[0]['sample']}: " in migrate(facenet, gallery, bundle, *options).out
+
+
 def test_from_the_photos_while_the_gallery_changes(
     facenet, gallery, other: Path, faces: Path, tmp_path: Path
 ) -> None:

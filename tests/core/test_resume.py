@@ -22,6 +22,7 @@ from facenet.errors import DataError, ModelError, TrainingError
 from facenet.models import read_card
 from facenet.training import module
 from facenet.training.checkpoints import read_state
+from facenet.validation import changed_keys
 
 STEPS_PER_EPOCH = 4
 Run = Callable[..., None]
@@ -208,6 +209,20 @@ def test_another_configuration_is_another_run(run: Run, stop_at, tmp_path: Path)
         run(tmp_path / "run")
     with pytest.raises(ModelError, match=r"model\.embedding_dim was 16, is 32; optimizer\.lr was"):
         run(tmp_path / "run", "model.embedding_dim=32", "optimizer.lr=0.1", existing="resume")
+
+
+def test_a_plugins_name_alone_is_a_mapping_without_options() -> None:
+    then, now = {"miner": {"plugin": "pml", "miner": "a"}}, {"miner": "pml"}
+    assert changed_keys(then, now) == ["miner.miner was a, is not given"]
+    assert changed_keys({"miner": {"plugin": "pml"}}, now) == []
+    assert changed_keys(now, {"miner": "batch_all"}) == ["miner was pml, is batch_all"]
+
+
+def test_resuming_nothing_is_said(facenet, train_values, tmp_path: Path) -> None:
+    config = tmp_path / "train.yaml"
+    config.write_text(yaml.safe_dump(train_values))
+    ran = facenet("train", "--config", config, "--resume", "--set", "data.root=nowhere")
+    assert f"{tmp_path / 'run'}: holds no run to go on with: a new one begins" in ran.err
 
 
 def test_resuming_nothing_starts_from_the_beginning(run: Run, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import click
 
 from facenet.cli.options import PATH, json_option
 from facenet.cli.output import print_json, print_table
-from facenet.errors import FacenetError
+from facenet.errors import FacenetError, RequestError
 
 if TYPE_CHECKING:
     from facenet.models import BundleCheck, EmbeddingModel
@@ -108,6 +108,7 @@ def verify(bundle: Path, as_json: bool) -> None:
 @command.command("import")
 @click.argument("model", type=PATH)
 @click.option("--output", type=PATH, required=True, help="Folder of the bundle.")
+@click.option("--replace", is_flag=True, help="Also where --output holds a bundle already.")
 @click.option(
     "--image-size",
     type=click.IntRange(16, 1024),
@@ -141,14 +142,20 @@ def verify(bundle: Path, as_json: bool) -> None:
     help="How the faces that it was trained with were cut out.",
 )
 @card_options(licence_required=True)
-def import_(model: Path, output: Path, **known: Any) -> None:
+def import_(model: Path, output: Path, replace: bool, **known: Any) -> None:
     """Make a bundle of an ONNX network that was trained elsewhere.
 
     The file must hold one network from (N, 3, S, S) float32 pixels to (N, D) float32 embeddings.
     It is run on two faces first. All options say what the file does not: ask its publisher.
     """
     from facenet.models import import_onnx
+    from facenet.models.bundle import CONFIG
 
+    if (output / CONFIG).is_file() and not replace:
+        raise RequestError(
+            f"{output}: holds a bundle, with all that was measured of it: name another --output, "
+            "or give --replace"
+        )
     _save(import_onnx(model, **known), output)
 
 

@@ -142,7 +142,7 @@ def _print_change(change: DecisionChange) -> None:
     click.echo(f"{count(len(change.flips), 'decision')} would change")
     for flip in change.flips[:SHOWN]:
         was, now = flip.before or "nobody", flip.after or "nobody"
-        click.echo(f"  {flip.identity}, sample {flip.place + 1}: {was} -> {now}")
+        click.echo(f"  {flip.identity}, sample {flip.sample}: {was} -> {now}")
 
 
 def _warn(report: Migration, former: InferenceConfig, bundle: Path) -> None:

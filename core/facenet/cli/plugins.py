@@ -29,8 +29,14 @@ _LINES = 5
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """List the installed plugins; nothing is imported."""
-    if ctx.invoked_subcommand is not None:
-        return
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_installed, as_json=as_json)
+
+
+@command.command("list")
+@json_option
+def list_installed(as_json: bool) -> None:
+    """The same as without any command."""
     rows = [
         {"kind": r.kind, "name": r.name, "distribution": r.distribution, "version": r.version}
         for r in Registry().refs()

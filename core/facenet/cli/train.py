@@ -42,9 +42,12 @@ def command(
     existing: Existing = "resume" if resume else "replace" if replace else "refuse"
     checked_output_folder(loaded.logging.output_dir)
     check_run(loaded)
-    former_run(loaded, existing)  # before all images are read
+    former, _ = former_run(loaded, existing)  # before all images are read
     # Where several processes train together, each runs this command, and the first one speaks.
     speaks = is_first_process()
+    if resume and former is None and speaks:
+        nothing = f"{loaded.logging.output_dir}: holds no run to go on with: a new one begins"
+        click.echo(f"facenet: {nothing}", err=True)
     folder = _read_folder(loaded, speaks)
     result = train(loaded, folder=folder, existing=existing)
     if not speaks:

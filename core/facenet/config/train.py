@@ -88,7 +88,7 @@ class DataConfig(Section):
             text = (
                 f"is {self.batch_size}, but classes_per_batch x samples_per_class is "
                 f"{self.classes_per_batch} x {self.samples_per_class} = {self.images_per_batch}: "
-                "make them equal or leave batch_size out"
+                "make them equal, or leave batch_size out (null)"
             )
             raise wrong_key((("batch_size",), text))
         return self

@@ -45,9 +45,11 @@ def files_of_identities(root: Path) -> list[Path]:
     Images directly in the folder are no one's. Raises `DataError` when there is no such folder, or
     no image of anyone.
     """
-    files = [path for path in image_files(root) if path.parent != root]
+    found = image_files(root)
+    files = [path for path in found if path.parent != root]
     if not files:
-        raise DataError(f"{root}: no images in it; expected {root}/<identity>/<image>.jpg")
+        problem = "all images lie directly in it" if found else "no images in it"
+        raise DataError(f"{root}: {problem}; expected {root}/<identity>/<image>.jpg")
     return files
 
 

@@ -38,10 +38,11 @@ class Decided(Record):
 
 @dataclass(frozen=True, slots=True)
 class Flip(Record):
-    """The sample at a `place` of an identity, and whom it is taken for; None: nobody."""
+    """A sample, by its place among its identity's or, in a `Migration`, by its number, and whom it
+    is taken for; None: nobody."""
 
     identity: str
-    place: int
+    sample: int
     before: str | None
     after: str | None
 

@@ -52,11 +52,14 @@ def export_gallery(
 
     The aligned faces that are kept are left out unless `crops` asks for them. The file is readable
     by its owner alone, and is there whole or not at all. Raises `RequestError` for another ending,
-    and where the store cannot tell; `FacenetError` when the file cannot be written.
+    for an empty gallery, and where the store cannot tell; `FacenetError` when the file cannot be
+    written.
     """
     store = curated(recognizer)
     writer = _writers(path)
     written, total = 0, store.stats().samples
+    if not total:
+        raise RequestError(f"the gallery is empty: nothing to write to {path}")
     with whole_file(path) as partial:
         partial.touch(mode=0o600)
         with writer(partial) as write:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from facenet.curated_stores import MigratingStore, PendingSample, Successor
+from facenet.curated_stores import CuratedStore, MigratingStore, PendingSample, Successor
 from facenet.errors import RequestError
 from facenet.imaging import centre_square, files_of_identities, open_photo
 from facenet.recognition.bulk import batches_of, crop_batch
 from facenet.recognition.cropping import Crop
-from facenet.recognition.decisions import DecisionChange, compare_decisions
+from facenet.recognition.decisions import DecisionChange, Flip, compare_decisions
 from facenet.recognition.enrolment import template_of
 from facenet.recognition.pipeline import Pipeline
 from facenet.recognition.recognizer import Recognizer
@@ -212,4 +212,17 @@ def _change(
         each.known_threshold(gallery=lambda: max(len(before), 1)) for each in (recognizer, new)
     ]
     thresholds = tuple(value[0] if value else None for value in known)
-    return compare_decisions(before, after, *thresholds), tuple(incomplete)
+    change = compare_decisions(before, after, *thresholds)
+    if isinstance(recognizer.store, CuratedStore):
+        change = replace(change, flips=_by_number(recognizer.store, change.flips))
+    return change, tuple(incomplete)
+
+
+def _by_number(store: CuratedStore, flips: Sequence[Flip]) -> tuple[Flip, ...]:
+    """The same, with the numbers that other commands take instead of places."""
+    held = {name: store.holdings(name) for name in {flip.identity for flip in flips}}
+    return tuple(
+        replace(flip, sample=held[flip.identity][flip.sample].number)
+        for flip in flips
+        if flip.sample < len(held[flip.identity])  # of one that is not forgotten meanwhile
+    )

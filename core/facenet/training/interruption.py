@@ -79,4 +79,6 @@ class Interruption(Callback):
             raise KeyboardInterrupt
         if not self._asked:
             self._asked = True
-            logger.warning("stopping after this step; a further Ctrl-C stops at once")
+            logger.warning(
+                "stopping after this step; --resume goes on from here, a further Ctrl-C does not wait"
+            )
