@@ -80,5 +80,5 @@ class Interruption(Callback):
         if not self._asked:
             self._asked = True
             logger.warning(
-                "stopping after this step; --resume goes on from here, a further Ctrl-C does not wait"
+                "stopping after this step, where --resume goes on; a further Ctrl-C does not wait"
             )
