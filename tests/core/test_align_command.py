@@ -375,7 +375,7 @@ def test_a_place_that_cannot_be_the_output_is_refused(photos: Path, tmp_path: Pa
         align(photos, photos / "aligned")
     with pytest.raises(DataError, match="no folder of aligned faces; choose another output"):
         align(photos, tmp_path)
-    with pytest.raises(DataError, match=r"no images in it; expected"):
+    with pytest.raises(DataError, match=r"all images lie directly in it; expected"):
         align(tmp_path / "photos" / "id-000", tmp_path / "aligned")
     assert not (photos / "aligned").exists()
 
