@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,22 +143,33 @@ def test_pid_of_a_stranger_is_no_server(idle_dir: Path, new_table: str) -> None:
         assert store.count() == 0
 
 
-@pytest.mark.parametrize("seen", ["PG_VERSION", "base/1/PG_VERSION"])
-def test_a_folder_whose_making_was_killed_is_made_anew(folder: Path, seen: str) -> None:
-    """All processes at once, as a container's or a machine's end does it."""
-    data_dir = folder / "pg"
+def making(data_dir: Path) -> tuple[subprocess.Popen[str], list[Any]]:
+    """A process that makes a gallery at this moment, and the processes that do it for it."""
     child = start_child("open_store()", data_dir)
-    made = data_dir / seen
-    while not made.exists():
+    while not (data_dir / "base" / "1" / "PG_VERSION").exists():
         assert child.poll() is None
-    for process in [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]:
+    return child, psutil.Process(child.pid).children(recursive=True)
+
+
+def test_a_folder_whose_making_was_killed_is_made_anew(folder: Path) -> None:
+    """All processes at once, as a container's or a machine's end does it."""
+    child, helpers = making(folder / "pg")
+    for process in [child, *helpers]:
         process.kill()
     child.communicate(timeout=60)
-    with open_store(data_dir=data_dir) as store:
+    with open_store(data_dir=folder / "pg") as store:
         store.enrol("ann", axis(0))
-    with open_store(data_dir=data_dir) as store:
+    with open_store(data_dir=folder / "pg") as store:
         assert store.count() == 1
     assert sorted(path.name for path in folder.iterdir()) == [".pg.lock", "pg"]
+
+
+def test_a_making_that_fails_is_tried_again(folder: Path) -> None:
+    child, helpers = making(folder / "pg")
+    for process in helpers:
+        process.kill()
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 0, errors
 
 
 def test_folder_of_something_else_is_left_alone(folder: Path) -> None:

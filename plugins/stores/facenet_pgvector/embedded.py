@@ -121,6 +121,7 @@ def _living_server(data_dir: Path) -> PostgresServer:
             _strike_dead_users(server)
             return server
         _clear_remains(data_dir)
+        _remove_half_made(data_dir)
     _let_go(server)
     reason = _last_failure(server.log)
     raise StoreUnavailable(f"PostgreSQL does not start in {data_dir}{reason}: see {server.log}")
@@ -156,18 +157,15 @@ def _half_made(data_dir: Path) -> Path:
 
 def _make_database(server: PostgresServer) -> None:
     half_made = _half_made(server.pgdata)
+    server.pgdata.mkdir(exist_ok=True)
     if not (server.pgdata / "PG_VERSION").exists():
         half_made.touch()
-    try:
-        server.ensure_pgdata_inited()
-    except subprocess.SubprocessError:
-        half_made.unlink(missing_ok=True)  # initdb has failed, and has removed what it made.
-        raise
+    server.ensure_pgdata_inited()
     half_made.unlink(missing_ok=True)
 
 
 def _remove_half_made(data_dir: Path) -> None:
-    """Remove what an `initdb` that was killed has left; nobody was enrolled there yet."""
+    """Remove what an `initdb` has left that failed or was killed; nobody was enrolled there yet."""
     half_made = _half_made(data_dir)
     if half_made.exists():
         _wait_for(data_dir)
