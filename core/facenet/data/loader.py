@@ -11,7 +11,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from facenet.signals import STOPPING
 
 
 class FaceLoader(DataLoader[Any]):
@@ -25,7 +25,7 @@ class FaceLoader(DataLoader[Any]):
         super().__init__(dataset, worker_init_fn=_heed_the_parent_alone, **options)
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # processes inherit it
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # processes inherit it
         try:
             return super().__iter__()
         finally:
@@ -33,13 +33,13 @@ class FaceLoader(DataLoader[Any]):
 
 
 def _heed_the_parent_alone(_worker: int) -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # a process that was not forked has no mask
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # a process that was not forked has no mask
     threading.Thread(target=_wait_for_the_parent, daemon=True).start()
 
 
 def _wait_for_the_parent() -> None:
     parent = multiprocessing.parent_process()
     while parent:
-        received = signal.sigwaitinfo(_SIGNALS)
+        received = signal.sigwaitinfo(STOPPING)
         if received.si_signo == signal.SIGTERM and received.si_pid == parent.pid:
             os._exit(0)
